@@ -1,0 +1,52 @@
+/*
+ * The MessagePack-RPC envelope: request [0, msgid, method, [params]], response [1, msgid, error,
+ * result], notification [2, method, [params]]. params, error and result are maps; error is nil on
+ * success, result on failure.
+ */
+#ifndef FREELLM_MESSAGE_H
+#define FREELLM_MESSAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <msgpack.h>
+
+#include "bytes.h"
+
+enum message_kind { MESSAGE_REQUEST = 0, MESSAGE_RESPONSE = 1, MESSAGE_NOTIFICATION = 2 };
+
+enum { PROTOCOL_VERSION = 1 };
+
+/* Views into the object it was decoded from. */
+struct message {
+	enum message_kind kind;
+	uint32_t msgid;               /* requests and responses */
+	struct slice method;          /* requests and notifications */
+	const msgpack_object *params; /* requests and notifications: a map, or NULL for `[]` */
+	const msgpack_object *error;  /* responses: NULL on success */
+	const msgpack_object *result; /* responses: NULL on failure */
+};
+
+/* Returns NULL, or a sentence that says what is wrong. has msgid set in *to as far as it could be
+ * read (*has_msgid). */
+const char *message_decode(const msgpack_object *object, struct message *to, bool *has_msgid);
+
+/*
+ * Each begins a message in `out`; what follows must be exactly one value, packed by the encode
+ * function of its message with the packer that the call leaves in *packer (it writes to `out`,
+ * which must stay where it is).
+ */
+void message_begin_request(
+	struct bytes *out, msgpack_packer *packer, uint32_t msgid, const char *method);
+void message_begin_notification(struct bytes *out, msgpack_packer *packer, const char *method);
+void message_begin_result(struct bytes *out, msgpack_packer *packer, uint32_t msgid);
+void message_begin_error(struct bytes *out, msgpack_packer *packer, uint32_t msgid);
+/* message_begin_error leaves the packer where the error map belongs; this packs the nil result
+ * after it. */
+void message_end_error(msgpack_packer *packer);
+
+/* Packing, for all encode functions. */
+void pack_text(msgpack_packer *packer, struct slice text);
+void pack_name(msgpack_packer *packer, const char *name);
+
+#endif
