@@ -17,6 +17,10 @@ enum message_kind { MESSAGE_REQUEST = 0, MESSAGE_RESPONSE = 1, MESSAGE_NOTIFICAT
 
 enum { PROTOCOL_VERSION = 1 };
 
+/* The method of the notification that tells of a message that could not be read, not even its
+ * msgid; its params are a failure (completion.h). */
+#define MESSAGE_ERROR "error"
+
 /* Views into the object it was decoded from. */
 struct message {
 	enum message_kind kind;

@@ -10,6 +10,7 @@
 #include <msgpack.h>
 
 #include "bytes.h"
+#include "value.h"
 
 struct hello {
 	int64_t protocol; /* 0 when absent */
@@ -33,7 +34,14 @@ struct submit_param {
 	struct slice json;           /* to encode: unused; packed: the value as MessagePack bytes */
 };
 
-enum { SUBMIT_MAX_PARAMS = 128 };
+enum {
+	SUBMIT_MAX_PARAMS = 128,
+	SUBMIT_MAX_MODEL = 256, /* bytes of `model` */
+	SUBMIT_MAX_NAME = 64, /* bytes of `task`, `complexity`, `privacy`, of hello's `client`, and
+				   of the name of any other parameter */
+	SUBMIT_MAX_TTL_S = 315360000, /* ten years */
+};
+#define SUBMIT_MAX_DEADLINE_MS INT64_C(31536000000) /* a year */
 
 /*
  * The parameters of submit. Slices and objects are borrowed from the decoded message. To encode,
@@ -59,11 +67,27 @@ struct submit {
 
 /*
  * Decodes and checks types and bounds (one prompt or messages, not both and not neither; no empty
- * prompt; text that is UTF-8 without NUL). Returns true, or false with a sentence for the client
+ * prompt; text that is UTF-8 without NUL). A member that is nil counts as absent. Params that are
+ * NULL, or no map, count as an empty one. Returns true, or false with a sentence for the client
  * appended to `why`.
  */
 bool submit_decode(const msgpack_object *params, struct submit *to, struct bytes *why);
 void submit_encode(msgpack_packer *packer, const struct submit *submit);
+
+/*
+ * The canonical JSON object (value.h) of everything the client asked for besides model, stream and
+ * our own members: {"max_tokens":5,"messages":[...],"temperature":0.2}. prompt and system have
+ * become messages; an empty system is none. `s` was filled by submit_decode and the message it was
+ * decoded from is still there. Returns VALUE_OK, or the first problem with a sentence that names
+ * the parameter appended to `why`; `out` then ends somewhere within the object. Running out of
+ * memory shows in out->failed.
+ */
+enum value_problem submit_body_to_json(
+	struct bytes *out, const struct submit *s, struct bytes *why);
+
+/* Is this member of submit one of ours (also `stream_options`, which the daemon sets itself), and so
+ * cannot be one of `params`? */
+bool submit_owns(struct slice name);
 
 bool hello_decode(const msgpack_object *params, struct hello *to, struct bytes *why);
 void hello_encode(msgpack_packer *packer, const struct hello *hello);
@@ -76,7 +100,11 @@ void cancel_encode(msgpack_packer *packer, uint32_t msgid);
 bool cancel_result_decode(const msgpack_object *result, bool *cancelled);
 void cancel_result_encode(msgpack_packer *packer, bool cancelled);
 
-/* "use" for CACHE_USE, and back: false when the name is none. */
+/* "batch" for CLASS_BATCH, and back: false when the name is none. */
+const char *submit_class_name(enum submit_class class);
+bool submit_class_from_name(struct slice name, enum submit_class *to);
+
+/* "use" for CACHE_USE ("" for CACHE_DEFAULT), and back: false when the name is none. */
 const char *submit_cache_name(enum submit_cache mode);
 bool submit_cache_from_name(struct slice name, enum submit_cache *to);
 
