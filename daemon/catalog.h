@@ -21,6 +21,7 @@ struct key_source {
 		       */
 	char *environment; /* development, staging, production; NULL: all */
 	char *schedule;    /* "always", or days of the month "1-14, 20"; NULL: always */
+	char *where;       /* "file:line" of its section */
 	struct key_source *next;
 };
 
@@ -35,6 +36,7 @@ struct model {
 	char *weight; /* "neurons=31818/68182": units per million input/output tokens; NULL: none */
 	bool enabled;
 	char *updated, *source, *notes;
+	char *where;        /* "file:line" of the section that was read last */
 	struct model *next; /* in the order of the files */
 };
 
@@ -42,8 +44,11 @@ struct provider {
 	char *name;
 	char *base_url; /* without a slash at its end; ${NAME} stands for an environment variable */
 	char *env; /* "GEMINI_API_KEY, GOOGLE_API_KEY": tried in order when no key is configured */
-	bool needs_key;
+	bool needs_key;       /* unless the files say, yes when it has a key or `env` */
+	bool needs_key_given; /* ... and here they say */
 	bool enabled;
+	char *unusable;            /* NULL, or why it cannot be used although it is not switched off
+			   ("CLOUDFLARE_ACCOUNT_ID is not set"); then enabled is false */
 	bool stream_usage;         /* ask for usage in streams with stream_options */
 	char *drop, *rename, *set; /* struct openai_quirks */
 	char *headers;        /* more request headers, "Name: value" separated by | ; NULL: none */
@@ -60,6 +65,7 @@ struct provider {
 	struct key_source *keys;
 	struct model *models;
 	bool from_catalog;     /* named in providers.ini */
+	char *where;           /* "file:line" of the section that was read last */
 	struct provider *next; /* the user's own providers first, then the catalogue's order */
 };
 
