@@ -12,6 +12,11 @@ enum {
 	NUMBER_MAX = 40, /* bytes of the longest number that is written */
 };
 
+/* Beside an array of strings clang takes two adjacent literals for a forgotten comma. */
+#define NOT_JSON                                                                                   \
+	"binary data, extension types, NaN, infinities, and maps with names that are not strings " \
+	"have no JSON form"
+
 /* Doubles hold each integer up to here. */
 #define EXACT 9007199254740992.0 /* 2^53 */
 
@@ -306,9 +311,7 @@ value_problem_text(enum value_problem problem)
 		[VALUE_OK] = "nothing is wrong",
 		[VALUE_NOT_UTF8] = "text is not valid UTF-8",
 		[VALUE_HAS_NUL] = "text holds the character U+0000",
-		[VALUE_NOT_JSON] =
-			"binary data, extension types, NaN, infinities, and maps with names "
-			"that are not strings have no JSON form",
+		[VALUE_NOT_JSON] = NOT_JSON,
 		[VALUE_DUPLICATE_KEY] = "a map has the same name twice",
 	};
 	return texts[problem];

