@@ -12,20 +12,36 @@
 #include "answer.h"
 #include "bytes.h"
 
-/* How one provider wants its requests. Strings are comma-separated names, borrowed from the
- * catalogue; NULL: none. */
+/*
+ * How one provider wants its requests. The strings are borrowed from the catalogue; NULL: none.
+ * Each is a list with commas; names are those of parameters (letters, digits, underscores):
+ *
+ *   drop    NAME, ...        parameters that the provider refuses: "logprobs, top_logprobs"
+ *   rename  NAME=NEW, ...    "seed=random_seed"; what came under the new name itself wins
+ *   set     NAME=VALUE [default] [if OTHER]      NAME<=NUMBER [if OTHER]
+ *           VALUE is any JSON value. It replaces what the client gave; with `default` it is only
+ *           for requests that do not give NAME; with `if` only for those that give OTHER. `<=`
+ *           lowers a greater number and adds nothing. max_tokens and max_completion_tokens count
+ *           as one: "parallel_tool_calls=false if tools, max_tokens=8192 default" or
+ *           "max_tokens<=400".
+ *
+ * rename comes before set, so `<=` and `=` name what the provider calls it; the conditions name
+ * what the client gave. {"type":"text"} as response_format is always left out (it says nothing, and
+ * several refuse it).
+ */
 struct openai_quirks {
-	bool stream_usage;  /* ask for usage with stream_options {include_usage: true} */
-	const char *drop;   /* parameters it refuses: "logprobs, top_logprobs" */
-	const char *rename; /* "seed=random_seed" */
-	const char *set;    /* "parallel_tool_calls=false if tools, max_tokens=8192 default": see
-			       providers.ini */
+	bool stream_usage; /* ask for usage with stream_options {include_usage: true} */
+	const char *drop, *rename, *set;
 };
+
+/* Are drop, rename and set well-formed? False appends to `why` which is not. */
+bool openai_quirks_check(const struct openai_quirks *quirks, struct bytes *why);
 
 /*
  * Builds a request body in `out`. `parameters` is the canonical JSON object of everything the
  * client asked for besides model and stream ("{...}", never empty of messages). Parameters no quirk
- * names are passed on byte for byte. Returns 0, or -EINVAL when `parameters` is not an object.
+ * names are passed on byte for byte. Quirks that openai_quirks_check refuses count up to the item
+ * that is wrong. Returns 0, or -EINVAL when `parameters` is not an object; `out` is then as before.
  */
 int openai_build_request(struct bytes *out, const struct openai_quirks *quirks, struct slice model,
 	bool stream, struct slice parameters) __attribute__((warn_unused_result));
@@ -52,6 +68,7 @@ struct openai_error {
 	const char *message;
 	const char *code;       /* the provider's own, may be "" */
 	int64_t retry_after_ms; /* from the body (RetryInfo, "try again in 2s"); -1: none said */
+	bool capacity; /* the provider or the model is full: it is no statement about our budget */
 };
 
 enum openai_end {
@@ -63,8 +80,10 @@ enum openai_end {
 
 struct openai_reply;
 
-/* Called for each delta in order, with what is new; valid during the call. For an answer that is
- * not a stream, once. */
+/* Called for each delta in order, with what is new; valid during the call. Text always comes as
+ * DELTA_TEXT, and what else a provider's delta holds as a DELTA_OTHER before it, so that an answer
+ * that is not a stream has up to two deltas (more when its content is an array); they come during
+ * openai_reply_end. The indexes in tool_calls are those of the message. */
 typedef void openai_delta_cb(void *context, const struct delta *delta);
 
 /* `max_answer` bounds the answer in bytes. The deltas go to `delta` (may be NULL) and into the
@@ -76,13 +95,19 @@ void openai_reply_destroy(struct openai_reply *r);
  * the same reply said. */
 void openai_reply_head(struct openai_reply *r, int status, struct slice content_type);
 
-/* More of the body. Returns 0, or non-zero when the rest is not wanted (error seen, complete, or
- * too large): the caller ends the transfer and calls openai_reply_end. After the finish reason the
- * rest is still wanted: usage may follow. */
+/* More of the body. Returns 0, or non-zero when the rest is not wanted (error seen, too large, or
+ * much after [DONE]): the caller ends the transfer and calls openai_reply_end. After the finish
+ * reason the rest is still wanted: usage may follow. After [DONE] too, because the end of the body
+ * is what keeps the connection alive; openai_reply_is_done tells that no more can matter. */
 int openai_reply_body(struct openai_reply *r, const void *data, size_t len);
 
-/* The body is over. `broken` says that the transport failed before its proper end. */
-enum openai_end openai_reply_end(struct openai_reply *r, bool broken);
+/* Has [DONE] come? A caller that does not want to wait for a slow server's end of the body may then
+ * end the transfer, at the price of its connection. */
+bool openai_reply_is_done(const struct openai_reply *r);
+
+/* The body is over; once for each head. `broken` says that the transport failed before its proper
+ * end. `now_ms` (Unix time) is for errors that tell when to come back as a point in time. */
+enum openai_end openai_reply_end(struct openai_reply *r, bool broken, int64_t now_ms);
 
 /* Has any delta with content been passed on? Before that a failure may be retried (DESIGN section
  * 5). */
@@ -91,6 +116,7 @@ bool openai_reply_has_content(const struct openai_reply *r);
 /* The answer, complete after OPENAI_COMPLETE. Owned by the reply; the caller may move it out with a
  * struct copy and answer_init the original. */
 struct answer *openai_reply_answer(struct openai_reply *r);
+/* Set after OPENAI_FAILED; else of kind OPENAI_ERROR_NONE. */
 const struct openai_error *openai_reply_error(const struct openai_reply *r);
 
 #endif
