@@ -23,10 +23,7 @@ static void
 pack_flag(msgpack_packer *packer, const char *name, bool flag)
 {
 	pack_name(packer, name);
-	if (flag)
-		msgpack_pack_true(packer);
-	else
-		msgpack_pack_false(packer);
+	pack_bool(packer, flag);
 }
 
 static void

@@ -110,8 +110,5 @@ cancel_result_encode(msgpack_packer *packer, bool cancelled)
 {
 	msgpack_pack_map(packer, 1);
 	pack_name(packer, "cancelled");
-	if (cancelled)
-		msgpack_pack_true(packer);
-	else
-		msgpack_pack_false(packer);
+	pack_bool(packer, cancelled);
 }

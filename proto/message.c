@@ -130,3 +130,12 @@ pack_name(msgpack_packer *packer, const char *name)
 {
 	pack_text(packer, slice_of(name));
 }
+
+void
+pack_bool(msgpack_packer *packer, bool value)
+{
+	if (value)
+		msgpack_pack_true(packer);
+	else
+		msgpack_pack_false(packer);
+}

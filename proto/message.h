@@ -52,5 +52,6 @@ void message_end_error(msgpack_packer *packer);
 /* Packing, for all encode functions. */
 void pack_text(msgpack_packer *packer, struct slice text);
 void pack_name(msgpack_packer *packer, const char *name);
+void pack_bool(msgpack_packer *packer, bool value);
 
 #endif

@@ -8,6 +8,7 @@
 #include "error.h"
 #include "message.h"
 #include "scan.h"
+#include "status.h"
 #include "submit.h"
 
 /* A message on its way: encoded into `wire`, decoded into `object`. */
@@ -421,6 +422,59 @@ test_events(void **state)
 	assert_false(event_decode(slice_of("unheard_of"), f->message.params, &got));
 }
 
+static void
+test_status(void **state)
+{
+	struct fixture *f = *state;
+	const struct status sent = {.version = slice_of("1.2"),
+		.uptime_ms = 1,
+		.sessions = 2,
+		.jobs = {3, 4, 5, 6, 7, 8},
+		.cache = {9, 10, 11, 12, 13, 14, 15, 16, 17}};
+	struct status got;
+	message_begin_result(&f->wire, &f->packer, 1);
+	status_encode(&f->packer, &sent);
+	receive(f);
+	assert_true(status_decode(f->message.result, &got));
+	assert_slice(got.version, "1.2");
+	got.version = sent.version;
+	assert_memory_equal(&got, &sent, sizeof(got));
+	assert_false(status_decode(NULL, &got));
+}
+
+static void
+test_models(void **state)
+{
+	struct fixture *f = *state;
+	const struct model_report sent = {.provider = slice_of("lab"),
+		.model = slice_of("x/y"),
+		.usable = true,
+		.context = 32768,
+		.good_at = slice_of("code"),
+		.trains_on_prompts = slice_of("no")};
+	struct model_report got;
+	message_begin_result(&f->wire, &f->packer, 1);
+	models_begin(&f->packer, 2);
+	model_report_encode(&f->packer, &sent);
+	model_report_encode(&f->packer, &(struct model_report){0});
+	receive(f);
+	const msgpack_object_array *models = models_decode(f->message.result);
+	assert_non_null(models);
+	assert_int_equal(models->size, 2);
+	assert_true(model_report_decode(&models->ptr[0], &got));
+	assert_slice(got.provider, "lab");
+	assert_slice(got.model, "x/y");
+	assert_true(got.usable);
+	assert_int_equal(got.context, 32768);
+	assert_slice(got.good_at, "code");
+	assert_slice(got.trains_on_prompts, "no");
+	assert_true(model_report_decode(&models->ptr[1], &got));
+	assert_false(got.usable);
+	assert_false(model_report_decode(f->message.result, &got));
+	assert_null(models_decode(&models->ptr[0]));
+	assert_null(models_decode(NULL));
+}
+
 /* DESIGN's table of exit codes, row by row. */
 static void
 test_exit_statuses(void **state)
@@ -477,6 +531,8 @@ main(void)
 		MESSAGE_TEST(test_failure),
 		MESSAGE_TEST(test_too_many_attempts),
 		MESSAGE_TEST(test_events),
+		MESSAGE_TEST(test_status),
+		MESSAGE_TEST(test_models),
 		cmocka_unit_test(test_exit_statuses),
 	};
 	return cmocka_run_group_tests_name("messages", tests, NULL, NULL);
