@@ -17,7 +17,7 @@ LIBRARIES = {
     "msgpack": (r"msgpack\.h|msgpack/", {"proto/", "client/", "daemon/session", "daemon/server", "daemon/main"}),
     "jansson": (r"jansson\.h", {"daemon/", "client/"}),
     "sodium": (r"sodium\.h|sodium/", {"daemon/"}),
-    "inih": (r"ini\.h", {"daemon/config", "daemon/catalog"}),
+    "inih": (r"ini\.h", {"daemon/ini_file"}),
     "pcre2": (r"pcre2\.h", {"daemon/guard"}),
     "systemd": (r"systemd/", {"daemon/main", "daemon/log", "daemon/server"}),
 }
