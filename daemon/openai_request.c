@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#include "value.h"
+#include "text.h"
 
 /* ---- The members of a JSON object ---- */
 
