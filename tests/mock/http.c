@@ -49,6 +49,7 @@ begin(struct worker *worker, struct MHD_Connection *connection, const char *url,
 	struct mock *mock = worker->mock;
 	struct exchange *exchange = exchange_create(mock);
 	json_t *headers = NULL;
+	struct connection *used;
 
 	if (strncmp(url, "/_mock/", 7) == 0)
 		return exchange;
@@ -58,7 +59,11 @@ begin(struct worker *worker, struct MHD_Connection *connection, const char *url,
 	}
 	pthread_mutex_lock(&mock->lock);
 	exchange->record = logbook_begin(&mock->log, clock_monotonic_us());
-	exchange->record->connection = mock->connection_ids[socket_of(connection)];
+	used = &mock->connections[socket_of(connection)];
+	if (!used->used)
+		mock->log.counters.used++;
+	used->used = true;
+	exchange->record->connection = used->number;
 	exchange->record->method = strdup(method);
 	exchange->record->path = strdup(url);
 	exchange->record->headers = headers;
@@ -140,8 +145,8 @@ take(struct worker *worker, struct MHD_Connection *connection, struct plan *plan
 	if (fd < 0 || (size_t)fd >= mock->descriptors || dup3(worker->dummy, old, O_CLOEXEC) < 0)
 		abort();
 	pthread_mutex_lock(&mock->lock);
-	mock->connection_ids[fd] = mock->connection_ids[old];
-	mock->connection_ids[old] = 0;
+	mock->connections[fd] = mock->connections[old];
+	mock->connections[old].number = 0;
 	pthread_mutex_unlock(&mock->lock);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	*context = &taken;
@@ -277,9 +282,9 @@ on_connection(void *cls, struct MHD_Connection *connection, void **socket_contex
 	if (code != MHD_CONNECTION_NOTIFY_CLOSED)
 		return;
 	pthread_mutex_lock(&mock->lock);
-	if (mock->connection_ids[fd] != 0)
+	if (mock->connections[fd].number != 0)
 		mock->log.counters.open--;
-	mock->connection_ids[fd] = 0;
+	mock->connections[fd].number = 0;
 	pthread_mutex_unlock(&mock->lock);
 }
 

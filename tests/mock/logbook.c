@@ -178,9 +178,10 @@ logbook_counters(const struct logbook *log)
 		snprintf(name, sizeof(name), "%d", i);
 		json_object_set_new(statuses, name, json_integer((json_int_t)c->statuses[i]));
 	}
-	out = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "requests",
-		(json_int_t)c->requests, "in_flight", (json_int_t)c->in_flight, "peak_in_flight",
-		(json_int_t)c->peak_in_flight, "connections_accepted", (json_int_t)c->accepted,
+	out = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+		"requests", (json_int_t)c->requests, "in_flight", (json_int_t)c->in_flight,
+		"peak_in_flight", (json_int_t)c->peak_in_flight, "connections_accepted",
+		(json_int_t)c->accepted, "connections_used", (json_int_t)c->used,
 		"connections_refused", (json_int_t)c->refused, "connections_open",
 		(json_int_t)c->open, "peak_connections_open", (json_int_t)c->peak_open,
 		"disconnects", (json_int_t)c->disconnects, "limited", (json_int_t)c->limited,

@@ -42,7 +42,8 @@ struct counters {
 	int64_t requests;
 	int64_t in_flight;
 	int64_t peak_in_flight;
-	int64_t accepted;
+	int64_t accepted; /* connections */
+	int64_t used;     /* those of them that a provider's request came on */
 	int64_t refused;
 	int64_t open;
 	int64_t peak_open;

@@ -269,15 +269,15 @@ init_mock(struct mock *mock, const struct arguments *a)
 		setrlimit(RLIMIT_NOFILE, &files);
 		mock->descriptors = files.rlim_cur;
 	}
-	mock->connection_ids = calloc(mock->descriptors, sizeof(int64_t));
-	if (!mock->connection_ids)
+	mock->connections = calloc(mock->descriptors, sizeof(struct connection));
+	if (!mock->connections)
 		abort();
 }
 
 static void
 finish_mock(struct mock *mock)
 {
-	free(mock->connection_ids);
+	free(mock->connections);
 	free(mock->workers);
 	json_decref(mock->keys);
 	json_decref(mock->models);

@@ -18,6 +18,12 @@
 struct profile;
 struct worker;
 
+/* One accepted connection. */
+struct connection {
+	int64_t number;
+	bool used; /* a request came that was none for the control interface */
+};
+
 struct mock {
 	/* Set before the workers start, and not changed. */
 	const char *bind;
@@ -25,7 +31,7 @@ struct mock {
 	size_t max_body;
 	bool verbose;
 	uint16_t port;
-	int64_t *connection_ids; /* by file descriptor; 0: none of ours */
+	struct connection *connections; /* by file descriptor; number 0: none of ours */
 	size_t descriptors;
 	struct worker **workers;
 	size_t worker_count;

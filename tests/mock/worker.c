@@ -67,7 +67,7 @@ admit(struct mock *mock, int fd)
 		counters->accepted++;
 		if (++counters->open > counters->peak_open)
 			counters->peak_open = counters->open;
-		mock->connection_ids[fd] = ++mock->next_connection;
+		mock->connections[fd] = (struct connection){++mock->next_connection, false};
 	} else {
 		counters->refused++;
 		if (mock->refuse_connections > 0)
