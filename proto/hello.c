@@ -1,6 +1,7 @@
 #include "submit.h"
 
 #include "message.h"
+#include "value.h"
 
 bool
 hello_decode(const msgpack_object *params, struct hello *to, struct bytes *why)

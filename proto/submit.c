@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "message.h"
+#include "value.h"
 
 enum kind {
 	TEXT, /* of any size */

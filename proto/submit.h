@@ -10,7 +10,7 @@
 #include <msgpack.h>
 
 #include "bytes.h"
-#include "value.h"
+#include "text.h"
 
 struct hello {
 	int64_t protocol; /* 0 when absent */
@@ -85,7 +85,7 @@ void submit_encode(msgpack_packer *packer, const struct submit *submit);
 enum value_problem submit_body_to_json(
 	struct bytes *out, const struct submit *s, struct bytes *why);
 
-/* Is this member of submit one of ours (also `stream_options`, which the daemon sets itself), and so
+/* Is this member of submit one of ours, or `stream_options`, which the daemon sets itself, and so
  * cannot be one of `params`? */
 bool submit_owns(struct slice name);
 

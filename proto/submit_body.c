@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "value.h"
 enum { MEMBERS_MAX = SUBMIT_MAX_PARAMS + 1, SORT_INSERTION = 24 };
 
 static int

@@ -18,9 +18,10 @@
 
 /*
  * Appends `value` to `out` as canonical JSON. A double whose value is an integer below 2^53 is
- * written as one (1.0 and 1 are the same JSON number, and so are -0.0 and 0); others in the shortest
- * of 15, 16 or 17 digits that reads back the same, a float of 32 bits in the shortest of 6 to 9. Returns 0, or the first problem; `out` then ends somewhere
- * within the value. Running out of memory shows in out->failed.
+ * written as one (1.0 and 1 are the same JSON number, and so are -0.0 and 0); others in the
+ * shortest of 15, 16 or 17 digits that reads back the same, a float of 32 bits in the shortest of 6
+ * to 9. Returns VALUE_OK, or the first problem; `out` then ends somewhere within the value. Running
+ * out of memory shows in out->failed.
  */
 enum value_problem value_to_json(struct bytes *out, const msgpack_object *value);
 

@@ -10,6 +10,7 @@
 #include "scan.h"
 #include "status.h"
 #include "submit.h"
+#include "value.h"
 
 /* A message on its way: encoded into `wire`, decoded into `object`. */
 struct fixture {

@@ -9,6 +9,7 @@
 #include "message.h"
 #include "status.h"
 #include "submit.h"
+#include "value.h"
 
 /*
  * PROTOCOL.md is the contract, so it must list exactly what the code sends and takes, in the same

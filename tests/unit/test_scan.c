@@ -54,7 +54,7 @@ expect(const void *data, size_t len, size_t cap, enum scan_result wanted)
 
 #define EXPECT(literal, cap, wanted) expect(literal, sizeof(literal) - 1, cap, wanted)
 
-/* Each form of the specification with its smallest and, where it fits the cap, its largest count. */
+/* Each form of the specification with its smallest count and a larger one. */
 static void
 test_every_form(void **state)
 {
