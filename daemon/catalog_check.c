@@ -5,18 +5,40 @@
 #include <string.h>
 
 #include "catalog.h"
+#include "nearest.h"
 #include "option_text.h"
 #include "problems.h"
 
+void
+catalog_suggest(const struct catalog *c, struct slice name, struct bytes *out)
+{
+	char *word = strndup(name.data, name.len);
+	if (word == NULL)
+		abort();
+	struct nearest near = {.word = word};
+	for (const struct provider *p = c->providers; p != NULL; p = p->next)
+		if (p->base_url != NULL)
+			nearest_offer(&near, p->name);
+	if (near.found != NULL)
+		bytes_printf(out, "; did you mean '%s'?", near.found);
+	free(word);
+}
+
 /* Completes a provider, and switches it off with a reason when it cannot work. */
 static void
-check_provider(struct provider *p, struct problems *problems)
+check_provider(const struct catalog *c, struct provider *p, struct problems *problems)
 {
 	if (!p->needs_key_given)
 		p->needs_key = p->keys != NULL || p->env != NULL;
+	if (p->base_url == NULL && p->unusable != NULL)
+		return;
 	if (p->base_url == NULL) {
+		struct bytes near = {0};
+		catalog_suggest(c, slice_of(p->name), &near);
 		problems_add(problems, p->where, 0,
-			"the provider '%s' is not in the catalogue: it needs base_url", p->name);
+			"the provider '%s' is not in the catalogue, and needs base_url%s", p->name,
+			near.len > 0 ? bytes_cstr(&near) : "");
+		bytes_finish(&near);
 		return;
 	}
 	char *variable = option_text_unset_variable(p->base_url);
@@ -72,6 +94,6 @@ void
 catalog_check(struct catalog *c, struct problems *problems)
 {
 	for (struct provider *p = c->providers; p != NULL; p = p->next)
-		check_provider(p, problems);
+		check_provider(c, p, problems);
 	check_services(c, problems);
 }

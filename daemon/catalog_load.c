@@ -20,12 +20,12 @@ must(void *memory)
 	return memory;
 }
 
-/* Replaces "file:line" by that of this section. */
+/* Replaces "file:line". */
 static void
-set_where(char **where, const struct section_reader *r, const struct ini_section *s)
+set_where(char **where, const struct section_reader *r, int line)
 {
 	free(*where);
-	if (asprintf(where, "%s:%d", r->file->path, s->line) < 0)
+	if (asprintf(where, "%s:%d", r->file->path, line) < 0)
 		abort();
 }
 
@@ -96,11 +96,27 @@ load_provider(struct catalog *c, const struct section_reader *r, const struct in
 	struct provider *p = find_provider(c, name);
 	if (p == NULL)
 		p = add_provider(c, name, is_catalogue);
-	set_where(&p->where, r, s);
+	set_where(&p->where, r, s->line);
 	section_apply(r, s, SECTION_PROVIDER, p);
 	p->needs_key_given = p->needs_key_given || ini_section_entry(s, "needs_key") != NULL;
-	if (p->keys != NULL && p->keys->where == NULL)
-		set_where(&p->keys->where, r, s);
+	/* It was refused, and that was said. */
+	if (p->base_url == NULL && p->unusable == NULL && ini_section_entry(s, "base_url") != NULL)
+		p->unusable = must(strdup("its base_url is not valid"));
+	if (ini_section_entry(s, "key") != NULL && p->keys != NULL)
+		set_where(&p->keys->where, r, ini_section_entry(s, "key")->line);
+}
+
+static void
+refuse_provider(const struct catalog *c, const struct section_reader *r,
+	const struct ini_section *s, struct slice name)
+{
+	struct bytes reason = {0};
+	bytes_append_str(&reason, "there is no such provider");
+	catalog_suggest(c, name, &reason);
+	bytes_append_str(&reason, "; one that is not in the catalogue needs a section "
+				  "[provider NAME] with its base_url");
+	refuse_header(r, s, bytes_cstr(&reason));
+	bytes_finish(&reason);
 }
 
 /* Splits "model PROVIDER/REST"; NULL when there is no such provider, which is reported. */
@@ -115,11 +131,10 @@ named_provider(struct catalog *c, const struct section_reader *r, const struct i
 		return NULL;
 	}
 	*rest = slice_of(slash + 1);
-	struct provider *p = find_provider(c, (struct slice){target, (size_t)(slash - target)});
+	struct slice name = {target, (size_t)(slash - target)};
+	struct provider *p = find_provider(c, name);
 	if (p == NULL)
-		refuse_header(r, s,
-			"there is no such provider: a [provider NAME] section with its base_url is "
-			"missing");
+		refuse_provider(c, r, s, name);
 	return p;
 }
 
@@ -145,7 +160,7 @@ load_model(struct catalog *c, const struct section_reader *r, const struct ini_s
 		options_set_defaults(SECTION_MODEL, m);
 		*at = m;
 	}
-	set_where(&(*at)->where, r, s);
+	set_where(&(*at)->where, r, s->line);
 	section_apply(r, s, SECTION_MODEL, *at);
 }
 
@@ -175,7 +190,7 @@ load_key(struct catalog *c, const struct section_reader *r, const struct ini_sec
 		refuse_header(r, s, "key = in the section of the provider is this key already");
 		return;
 	}
-	set_where(&(*at)->where, r, s);
+	set_where(&(*at)->where, r, s->line);
 	section_apply(r, s, SECTION_KEY, *at);
 	if ((*at)->source == NULL && ini_section_entry(s, "source") == NULL)
 		refuse_header(r, s, "source = is missing: where is the key?");

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include "bytes.h"
+
 struct catalog;
 struct problems;
 struct section_reader;
@@ -16,6 +18,9 @@ struct section_reader;
  * first file is the catalogue itself. Problems are reported, and what they touch is left out.
  */
 void catalog_load(struct catalog *c, const struct section_reader *r, bool is_catalogue);
+
+/* Appends "; did you mean 'groq'?" when a provider's name is near to this one. */
+void catalog_suggest(const struct catalog *c, struct slice name, struct bytes *out);
 
 /* After the last file: completes and checks the providers against each other. */
 void catalog_check(struct catalog *c, struct problems *problems);

@@ -115,7 +115,7 @@ dotenv_find(struct slice text, const char *name, char *to, size_t size)
 }
 
 ssize_t
-dotenv_read(const char *path, const char *name, char *to, size_t size)
+dotenv_read(const char *path, const char *name, char *to, size_t size, enum dotenv_failure *failure)
 {
 	if (sodium_init() < 0)
 		abort();
@@ -123,8 +123,9 @@ dotenv_read(const char *path, const char *name, char *to, size_t size)
 	if (text == NULL)
 		abort();
 	ssize_t len = secret_file_read(path, 0, text, DOTENV_FILE_MAX + 1);
-	ssize_t found =
-		len < 0 ? len : dotenv_find((struct slice){text, (size_t)len}, name, to, size);
+	*failure = len < 0 ? DOTENV_FILE : DOTENV_NAME;
+	if (len >= 0)
+		len = dotenv_find((struct slice){text, (size_t)len}, name, to, size);
 	sodium_free(text);
-	return found;
+	return len;
 }

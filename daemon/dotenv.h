@@ -20,9 +20,12 @@ enum { DOTENV_FILE_MAX = 64 << 10, DOTENV_VALUE_MAX = 4096 };
 ssize_t dotenv_find(struct slice text, const char *name, char *to, size_t size)
 	__attribute__((warn_unused_result));
 
-/* The same from a file; also a negative errno of reading it (-EFBIG over DOTENV_FILE_MAX). What was
- * read is wiped. */
-ssize_t dotenv_read(const char *path, const char *name, char *to, size_t size)
-	__attribute__((warn_unused_result));
+/* Which of the two a negative errno is about. */
+enum dotenv_failure { DOTENV_FILE, DOTENV_NAME };
+
+/* The same from a file; also a negative errno of reading it (-EFBIG over DOTENV_FILE_MAX), as
+ * *failure tells. What was read is wiped. */
+ssize_t dotenv_read(const char *path, const char *name, char *to, size_t size,
+	enum dotenv_failure *failure) __attribute__((warn_unused_result));
 
 #endif

@@ -1,8 +1,11 @@
 #include "keyring.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +42,7 @@ struct keyring {
 	const char *dotenv;
 	struct bytes *why;
 	bool failed;
+	bool dotenv_used;
 	bool unlocked; /* some memory could not be locked */
 };
 
@@ -121,9 +125,12 @@ read_configured(struct keyring *k, const struct provider *p, const struct key_so
 		add_key(k, p, source->name, secret, days);
 		if (strncmp(source->source, "env:", 4) == 0)
 			forget_later(k, source->source + 4);
+		if (strncmp(source->source, "dotenv:", 7) == 0)
+			k->dotenv_used = true;
 	} else {
 		k->failed = true;
-		bytes_printf(k->why, "[key %s/%s]: %s\n", p->name, source->name, bytes_cstr(&why));
+		bytes_printf(k->why, "%s: [key %s/%s]: %s\n", source->where, p->name, source->name,
+			bytes_cstr(&why));
 	}
 	bytes_finish(&why);
 }
@@ -142,10 +149,9 @@ read_found(struct keyring *k, const struct provider *p, const char *prefix, cons
 	char *secret = secret_read(bytes_cstr(&source), k->dotenv, &why);
 	if (secret != NULL)
 		add_key(k, p, variable, secret, SCHEDULE_ALWAYS);
-	else if (from_environment)
+	else if (errno != ENOENT)
 		log_warning("provider %s: %s: %s", p->name, variable, bytes_cstr(&why));
-	if (from_environment)
-		forget_later(k, variable);
+	k->dotenv_used = k->dotenv_used || (secret != NULL && !from_environment);
 	bytes_finish(&source);
 	bytes_finish(&why);
 	return secret != NULL;
@@ -203,6 +209,52 @@ read_provider(struct keyring *k, const struct provider *p, const struct config *
 		search(k, p, "dotenv:");
 }
 
+static bool
+list_has(const char *list, struct slice word)
+{
+	for (const char *at = list; at != NULL && *at != '\0'; at += strspn(at, ", ")) {
+		size_t len = strcspn(at, ", ");
+		if (len == word.len && memcmp(at, word.data, len) == 0)
+			return true;
+		at += len;
+	}
+	return false;
+}
+
+/* Is it "NAME" or "NAME_1", ... for a NAME in the list? */
+static bool
+is_listed(const char *list, struct slice variable)
+{
+	if (list_has(list, variable))
+		return true;
+	size_t digits = 0;
+	while (digits < variable.len &&
+		isdigit((unsigned char)variable.data[variable.len - 1 - digits]))
+		digits++;
+	variable.len -= digits;
+	if (digits == 0 || variable.len == 0 || variable.data[variable.len - 1] != '_')
+		return false;
+	variable.len--;
+	return list_has(list, variable);
+}
+
+/* What the catalogue says is a key is removed whether it was used or not. */
+static void
+forget_listed(struct keyring *k, const struct catalog *c)
+{
+	for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+		struct slice variable = {*entry, strcspn(*entry, "=")};
+		bool listed = false;
+		for (const struct provider *p = c->providers; p != NULL; p = p->next)
+			listed = listed || is_listed(p->env, variable);
+		if (!listed)
+			continue;
+		char *name = must(strndup(variable.data, variable.len));
+		forget_later(k, name);
+		free(name);
+	}
+}
+
 /* unsetenv only drops the pointer: the kernel shows the bytes in /proc/PID/environ until they are
  * overwritten where they are. */
 static void
@@ -228,6 +280,14 @@ wipe_variables(struct keyring *k, bool remove)
 	}
 }
 
+static void
+warn_if_readable(const struct keyring *k)
+{
+	struct stat st;
+	if (k->dotenv_used && stat(k->dotenv, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		log_warning("%s: it holds keys, and others can read it: chmod 600", k->dotenv);
+}
+
 int
 keyring_create(struct keyring **to, const struct config *config, struct bytes *why)
 {
@@ -240,7 +300,9 @@ keyring_create(struct keyring **to, const struct config *config, struct bytes *w
 	for (const struct provider *p = config->catalog.providers; p != NULL; p = p->next)
 		if (p->enabled)
 			read_provider(k, p, config);
+	forget_listed(k, &config->catalog);
 	wipe_variables(k, !k->failed);
+	warn_if_readable(k);
 	if (k->unlocked)
 		log_warning("keys: their memory could not be locked and may be swapped out: raise "
 			    "RLIMIT_MEMLOCK (ulimit -l)");

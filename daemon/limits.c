@@ -43,9 +43,19 @@ struct words {
 };
 
 static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool
 refuse(struct bytes *why, struct slice part, const char *reason)
 {
 	char text[200];
+	while (part.len > 0 && is_blank(part.data[0])) {
+		part.data++;
+		part.len--;
+	}
 	size_t len = part.len < sizeof(text) - 1 ? part.len : sizeof(text) - 1;
 	if (len > 0)
 		memcpy(text, part.data, len);
@@ -53,12 +63,6 @@ refuse(struct bytes *why, struct slice part, const char *reason)
 	problems_quote(why, text);
 	bytes_printf(why, ": %s", reason);
 	return false;
-}
-
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
 }
 
 /* Does a new word begin here, although there is no blank: the unit in "60s"? */
@@ -79,7 +83,9 @@ split_words(struct slice part, struct words *w)
 		if (i == part.len)
 			return true;
 		size_t start = i;
-		while (i < part.len && !is_blank(part.data[i]) && !ends_number(&part, start, i))
+		/* Not the amount: "1e3" and "100k" are mistakes, not units of that name. */
+		while (i < part.len && !is_blank(part.data[i]) &&
+			(w->count == 0 || !ends_number(&part, start, i)))
 			i++;
 		if (w->count == WORDS_MAX || i - start >= WORD_MAX)
 			return false;

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "catalog.h"
+#include "option_list.h"
 #include "option_text.h"
 #include "options.h"
 #include "problems.h"
@@ -15,6 +16,8 @@ struct unit {
 	const char *word;
 	int64_t factor;
 };
+
+#define DAY INT64_C(86400000)
 
 static const struct unit sizes[] = {
 	{"GiB", INT64_C(1) << 30},
@@ -31,9 +34,9 @@ static const struct unit sizes[] = {
 };
 
 static const struct unit durations[] = {
-	{"days", INT64_C(86400000)},
-	{"day", INT64_C(86400000)},
-	{"d", INT64_C(86400000)},
+	{"days", DAY},
+	{"day", DAY},
+	{"d", DAY},
 	{"h", 3600000},
 	{"hour", 3600000},
 	{"hours", 3600000},
@@ -182,51 +185,6 @@ set_decimal(const struct option *o, double *field, const char *text, struct byte
 	return true;
 }
 
-static bool
-is_choice(const char *choices, const char *text)
-{
-	size_t len = strlen(text);
-	for (const char *p = choices; *p != '\0';) {
-		size_t word = strcspn(p, ",");
-		if (word == len && len > 0 && memcmp(p, text, len) == 0)
-			return true;
-		p += word;
-		p += strspn(p, ", ");
-	}
-	return false;
-}
-
-/* "a,b , c" as "a, b, c"; NULL when an element is missing. */
-static char *
-normal_list(const char *text, struct bytes *why)
-{
-	struct bytes list = {0};
-	for (const char *p = text;;) {
-		size_t len = strcspn(p, ",");
-		const char *next = p + len;
-		while (len > 0 && isspace((unsigned char)p[0])) {
-			p++;
-			len--;
-		}
-		while (len > 0 && isspace((unsigned char)p[len - 1]))
-			len--;
-		if (len == 0) {
-			bytes_append_str(why, "an element is missing between the commas");
-			bytes_finish(&list);
-			return NULL;
-		}
-		if (list.len > 0)
-			bytes_append_str(&list, ", ");
-		bytes_append(&list, p, len);
-		if (*next == '\0')
-			break;
-		p = next + 1;
-	}
-	if (bytes_cstr(&list) == NULL)
-		abort();
-	return list.data;
-}
-
 static char *
 copy(const char *text)
 {
@@ -243,12 +201,15 @@ normal_text(const struct option *o, const char *text, const struct option_contex
 {
 	switch (o->type) {
 	case OPTION_CHOICE:
-		if (is_choice(o->choices, text))
+		if (option_list_has(o->choices, text))
 			return copy(text);
 		refuse(o, text, why);
 		return NULL;
 	case OPTION_LIST:
-		return normal_list(text, why);
+	case OPTION_VARIABLES:
+	case OPTION_RENAMES:
+	case OPTION_WEIGHTS:
+		return option_list_normal(o, text, why);
 	case OPTION_PATH:
 		return option_text_path(text, context, why);
 	case OPTION_URL:
@@ -349,8 +310,13 @@ option_value_print_number(const struct option *o, int64_t number, struct bytes *
 	for (; units != NULL && units->word != NULL; units++) {
 		if (number % units->factor != 0 || (number == 0 && units[1].word != NULL))
 			continue;
-		bytes_printf(out, number == 0 ? "0" : "%lld %s",
-			(long long)(number / units->factor), units->word);
+		int64_t count = number / units->factor;
+		if (number == 0)
+			bytes_append_str(out, "0");
+		else if (count == 1 && units->factor == DAY)
+			bytes_append_str(out, "1 day");
+		else
+			bytes_printf(out, "%lld %s", (long long)count, units->word);
 		return;
 	}
 }

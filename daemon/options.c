@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "nearest.h"
 #include "option_value.h"
 
 /* Shorter than inih's buffer, with room for a name and a comment. */
@@ -52,62 +52,17 @@ options_section_name(enum section_kind section)
 	return section_names[section];
 }
 
-static size_t
-min_of(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* How many letters must be added, left out, changed, or swapped with their neighbour
- * (Damerau-Levenshtein, optimal string alignment); case does not count. */
-static size_t
-distance(const char *a, const char *b)
-{
-	size_t rows[3][NAME_MAX_LEN + 1];
-	size_t la = strlen(a);
-	size_t lb = strlen(b);
-	if (la > NAME_MAX_LEN || lb > NAME_MAX_LEN)
-		return NAME_MAX_LEN;
-	for (size_t j = 0; j <= lb; j++)
-		rows[0][j] = j;
-	for (size_t i = 1; i <= la; i++) {
-		size_t *row = rows[i % 3];
-		const size_t *above = rows[(i - 1) % 3];
-		row[0] = i;
-		for (size_t j = 1; j <= lb; j++) {
-			size_t differs = strncasecmp(&a[i - 1], &b[j - 1], 1) != 0;
-			row[j] = min_of(min_of(above[j], row[j - 1]) + 1, above[j - 1] + differs);
-			if (i > 1 && j > 1 && strncasecmp(&a[i - 1], &b[j - 2], 1) == 0 &&
-				strncasecmp(&a[i - 2], &b[j - 1], 1) == 0)
-				row[j] = min_of(row[j], rows[(i - 2) % 3][j - 2] + 1);
-		}
-	}
-	return rows[la % 3][lb];
-}
-
-/* Near enough that a slip of the fingers explains it. */
-static bool
-is_near(const char *name, const char *known, size_t *best)
-{
-	size_t d = distance(name, known);
-	if (d >= *best || d > 1 + strlen(known) / 4)
-		return false;
-	*best = d;
-	return true;
-}
-
 void
 options_suggest(enum section_kind section, const char *name, struct bytes *out)
 {
 	size_t count;
-	size_t best = SIZE_MAX;
-	const struct option *near = NULL;
+	struct nearest near = {.word = name};
 	const struct option *table = options_table(&count);
 	for (size_t i = 0; i < count; i++)
-		if (table[i].section == section && is_near(name, table[i].name, &best))
-			near = &table[i];
-	if (near != NULL) {
-		bytes_printf(out, "; did you mean '%s'?", near->name);
+		if (table[i].section == section)
+			nearest_offer(&near, table[i].name);
+	if (near.found != NULL) {
+		bytes_printf(out, "; did you mean '%s'?", near.found);
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -123,25 +78,28 @@ options_suggest(enum section_kind section, const char *name, struct bytes *out)
 void
 options_suggest_section(const char *header, struct bytes *out)
 {
-	size_t best = SIZE_MAX;
-	int near = SECTION_UNKNOWN;
+	static const char *const forms[] = {
+		[SECTION_PROVIDER] = "[provider NAME]",
+		[SECTION_MODEL] = "[model PROVIDER/ID]",
+		[SECTION_KEY] = "[key PROVIDER/NAME]",
+	};
 	char word[NAME_MAX_LEN + 1];
 	size_t len = strcspn(header, " ");
 	if (len > NAME_MAX_LEN)
 		return;
 	memcpy(word, header, len);
 	word[len] = '\0';
+	struct nearest near = {.word = word};
 	for (int kind = 0; kind < SECTION_UNKNOWN; kind++)
-		if (is_near(word, section_names[kind], &best))
-			near = kind;
-	if (near == SECTION_KEY)
-		bytes_append_str(out, "; keys are in [key PROVIDER/NAME]");
-	else if (near == SECTION_MODEL)
-		bytes_append_str(out, "; models are in [model PROVIDER/ID]");
-	else if (near == SECTION_PROVIDER)
-		bytes_append_str(out, "; providers are in [provider NAME]");
-	else if (near != SECTION_UNKNOWN)
-		bytes_printf(out, "; did you mean [%s]?", section_names[near]);
+		nearest_offer(&near, section_names[kind]);
+	for (int kind = 0; near.found != NULL && kind < SECTION_UNKNOWN; kind++) {
+		if (strcmp(section_names[kind], near.found) != 0)
+			continue;
+		if (kind >= SECTION_PROVIDER)
+			bytes_printf(out, "; write %s", forms[kind]);
+		else
+			bytes_printf(out, "; did you mean [%s]?", near.found);
+	}
 }
 
 void
@@ -235,6 +193,9 @@ options_describe(const struct option *o, struct bytes *out)
 		[OPTION_STRING] = "a text",
 		[OPTION_CHOICE] = "one of ",
 		[OPTION_LIST] = "a list with commas",
+		[OPTION_VARIABLES] = "a list of environment variables",
+		[OPTION_RENAMES] = "a list of OURS=THEIRS",
+		[OPTION_WEIGHTS] = "a list of UNIT=INPUT/OUTPUT",
 		[OPTION_PATH] = "a path",
 		[OPTION_URL] = "a URL",
 		[OPTION_PROXY] = "a URL",
@@ -247,6 +208,8 @@ options_describe(const struct option *o, struct bytes *out)
 	bytes_append_str(out, types[o->type]);
 	if (o->type == OPTION_CHOICE)
 		bytes_append_str(out, o->choices);
+	else if (o->choices != NULL)
+		bytes_printf(out, " of %s", o->choices);
 	if (o->max == 0)
 		return;
 	bytes_append_str(out, " from ");

@@ -35,6 +35,9 @@ enum option_type {
 	OPTION_STRING,   /* char *, as all that follow */
 	OPTION_CHOICE,   /* one of the row's choices */
 	OPTION_LIST,     /* comma-separated words */
+	OPTION_VARIABLES, /* ... of names of environment variables */
+	OPTION_RENAMES, /* ... of OURS=THEIRS */
+	OPTION_WEIGHTS, /* ... of UNIT=INPUT/OUTPUT */
 	OPTION_PATH,     /* made absolute */
 	OPTION_URL,      /* the base of an API */
 	OPTION_PROXY,
@@ -54,7 +57,7 @@ struct option {
 	const char *unset;   /* when there is no default: what then happens */
 	const char *example; /* when there is no default: what the example file shows */
 	int64_t min, max;    /* of the numeric types, in the type's unit; max 0: no bounds */
-	const char *choices; /* of OPTION_CHOICE: "error, warning" */
+	const char *choices; /* of OPTION_CHOICE, and of a list's elements: "error, warning" */
 	bool reloadable;     /* a reload applies it; else it needs a restart */
 	const char *help;
 };

@@ -43,7 +43,7 @@ static const struct option table[] = {
 		.help = "How much is logged."},
 	{CONFIG(DAEMON, "catalog", PATH, catalog_file),
 		.unset = "$FREELLMD_CATALOG, else the one that came with the daemon",
-		.example = "/usr/share/freellmd/providers.ini", .reloadable = true,
+		.example = "providers.ini", .reloadable = true,
 		.help = "The catalogue of providers, models and limits."},
 	{CONFIG(DAEMON, "dotenv", PATH, dotenv),
 		.unset = ".env in the folder of the configuration file", .example = ".env",
@@ -149,7 +149,8 @@ static const struct option table[] = {
 		.example = "http://127.0.0.1:8080/v1", .reloadable = true,
 		.help = "Where its API begins; /chat/completions is appended. ${NAME} is "
 			"taken from the environment. http:// only to this machine."},
-	{PROVIDER("env", LIST, env), .unset = "none", .example = "GROQ_API_KEY", .reloadable = true,
+	{PROVIDER("env", VARIABLES, env), .unset = "none", .example = "GROQ_API_KEY",
+		.reloadable = true,
 		.help = "Environment variables to look for a key in, when none is "
 			"configured; also with _1, _2, ... appended."},
 	{PROVIDER("needs_key", BOOL, needs_key),
@@ -161,7 +162,7 @@ static const struct option table[] = {
 		.help = "Ask for the usage of streams with stream_options."},
 	{PROVIDER("drop", LIST, drop), .unset = "none", .example = "logprobs, top_logprobs",
 		.reloadable = true, .help = "Parameters it refuses: they are left out."},
-	{PROVIDER("rename", LIST, rename), .unset = "none", .example = "seed=random_seed",
+	{PROVIDER("rename", RENAMES, rename), .unset = "none", .example = "seed=random_seed",
 		.reloadable = true, .help = "Parameters it calls otherwise."},
 	{PROVIDER("set", LIST, set), .unset = "none",
 		.example = "parallel_tool_calls=false if tools, max_tokens=8192 default",
@@ -177,8 +178,8 @@ static const struct option table[] = {
 		.help = "What it allows as a whole: AMOUNT METRIC per [N] UNIT [aligned | "
 			"refill | resets HH:MM ZONE], N concurrent."},
 	{PROVIDER("counts", LIST, counts), .unset = "everything it answers",
-		.example = "input, estimate, failed", .reloadable = true,
-		.help = "What it counts against its limits."},
+		.choices = "input, estimate, failed", .example = "input, estimate, failed",
+		.reloadable = true, .help = "What it counts against its limits."},
 	{PROVIDER("trains_on_prompts", TRISTATE, trains), .value = "unknown", .reloadable = true,
 		.help = "Does its free tier train on prompts?"},
 	{PROVIDER("region", STRING, region), .unset = "not known", .example = "eu",
@@ -213,7 +214,7 @@ static const struct option table[] = {
 		.reloadable = true,
 		.help = "What the provider allows for this model; the grammar is that of "
 			"[provider]."},
-	{MODEL("weight", STRING, weight), .unset = "none", .example = "neurons=31818/68182",
+	{MODEL("weight", WEIGHTS, weight), .unset = "none", .example = "neurons=31818/68182",
 		.reloadable = true,
 		.help = "What a million input and output tokens cost in the provider's own unit."},
 	{MODEL("enabled", BOOL, enabled), .value = "yes", .reloadable = true,

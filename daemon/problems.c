@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUOTE_MAX = 80, SECRET_RUN = 20 };
+/* Names and model ids have short runs between their dashes; keys have long ones. */
+enum { QUOTE_MAX = 80, PREFIXED_MIN = 12, MIXED_RUN = 20, LETTER_RUN = 30 };
 
 void
 problems_add(struct problems *p, const char *file, int line, const char *format, ...)
@@ -33,28 +34,44 @@ problems_add(struct problems *p, const char *file, int line, const char *format,
 	bytes_finish(&sentence);
 }
 
+static bool
+has_key_prefix(const char *word)
+{
+	/* How providers' keys begin. */
+	static const char *const prefixes[] = {"sk-", "gsk_", "csk-", "hf_", "nvapi-", "AIza",
+		"ghp_", "github_pat_", "xai-", "fw_", "pplx-", "r8_"};
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+		if (strncmp(word, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_key_character(unsigned char c)
+{
+	return isalnum(c) || c == '_' || c == '-';
+}
+
 bool
 problems_looks_secret(const char *text)
 {
-	size_t run = 0;
-	bool digit = false;
-	bool letter = false;
-	for (;; text++) {
-		unsigned char c = (unsigned char)*text;
-		if (isalnum(c) || c == '_' || c == '-' || c == '+') {
-			run++;
-			digit = digit || isdigit(c);
-			letter = letter || isalpha(c);
-			if (run >= SECRET_RUN && digit && letter)
+	for (const char *p = text; *p != '\0';) {
+		size_t word = 0;
+		size_t run = 0;
+		bool digit = false;
+		bool prefixed = has_key_prefix(p);
+		for (; is_key_character((unsigned char)p[word]); word++) {
+			bool plain = isalnum((unsigned char)p[word]);
+			run = plain ? run + 1 : 0;
+			digit = plain && (digit || isdigit((unsigned char)p[word]));
+			if ((run >= MIXED_RUN && digit) || run >= LETTER_RUN)
 				return true;
-			continue;
 		}
-		run = 0;
-		digit = false;
-		letter = false;
-		if (c == '\0')
-			return false;
+		if (prefixed && word >= PREFIXED_MIN)
+			return true;
+		p += word > 0 ? word : 1;
 	}
+	return false;
 }
 
 void

@@ -22,12 +22,12 @@ void problems_add(struct problems *p, const char *file, int line, const char *fo
 
 /*
  * Appends `text` in single quotes, cut at 80 bytes, control characters as '?'. What looks like a
- * secret (20 or more characters of a key's alphabet with a digit among them) is described, not
- * shown: people paste keys into the wrong place.
+ * secret is described, not shown: people paste keys into the wrong place.
  */
 void problems_quote(struct bytes *to, const char *text);
 
-/* Is there a run of characters in `text` that looks like a key? */
+/* Is there a word in `text` that looks like a key: one with a provider's prefix (gsk_, sk-, ...), or a
+ * long run of letters and digits? */
 bool problems_looks_secret(const char *text);
 
 #endif

@@ -8,6 +8,7 @@
 #include <sodium.h>
 
 #include "dotenv.h"
+#include "problems.h"
 #include "secret_file.h"
 
 /* Room for a newline and CR at the end, a NUL, and one more byte that shows what is too long. */
@@ -30,6 +31,23 @@ read_env(const char *name, const char *dotenv, char *to, struct bytes *why)
 	return (ssize_t)len;
 }
 
+/* What is wrong with a file. Its name is quoted, for someone may have written the key there. */
+static void
+explain(const char *path, ssize_t error, struct bytes *why)
+{
+	problems_quote(why, path);
+	if (error == -EPERM)
+		bytes_append_str(why, " can be read by others: chmod 600");
+	else if (error == -EKEYREJECTED)
+		bytes_append_str(why, " belongs to another user");
+	else if (error == -EFBIG)
+		bytes_append_str(why, " is too large");
+	else if (error == -EINVAL)
+		bytes_append_str(why, " is not a regular file");
+	else
+		bytes_printf(why, ": %s", strerror((int)-error));
+}
+
 static ssize_t
 read_dotenv(const char *name, const char *dotenv, char *to, struct bytes *why)
 {
@@ -37,16 +55,16 @@ read_dotenv(const char *name, const char *dotenv, char *to, struct bytes *why)
 		bytes_append_str(why, "there is no .env file: set dotenv in [daemon]");
 		return -ENOENT;
 	}
-	struct stat st;
-	ssize_t len = dotenv_read(dotenv, name, to, ROOM);
-	if (len == -ENOENT && stat(dotenv, &st) == 0)
+	enum dotenv_failure failure;
+	ssize_t len = dotenv_read(dotenv, name, to, ROOM, &failure);
+	if (len < 0 && failure == DOTENV_FILE)
+		explain(dotenv, len, why);
+	else if (len == -ENOENT)
 		bytes_printf(why, "%s is not set in %s", name, dotenv);
 	else if (len == -EINVAL)
 		bytes_printf(why, "the quotes around %s in %s are not closed", name, dotenv);
-	else if (len == -E2BIG)
-		bytes_printf(why, "%s in %s is longer than %d bytes", name, dotenv, SECRET_MAX);
 	else if (len < 0)
-		bytes_printf(why, "%s: %s", dotenv, strerror((int)-len));
+		bytes_printf(why, "%s in %s is longer than %d bytes", name, dotenv, SECRET_MAX);
 	return len;
 }
 
@@ -54,14 +72,8 @@ static ssize_t
 read_path(const char *path, mode_t forbidden, char *to, struct bytes *why)
 {
 	ssize_t len = secret_file_read(path, forbidden, to, ROOM);
-	if (len == -EPERM)
-		bytes_printf(why, "%s can be read by others: chmod 600", path);
-	else if (len == -EFBIG)
-		bytes_printf(why, "%s is longer than %d bytes", path, SECRET_MAX);
-	else if (len == -EINVAL)
-		bytes_printf(why, "%s is not a regular file", path);
-	else if (len < 0)
-		bytes_printf(why, "%s: %s", path, strerror((int)-len));
+	if (len < 0)
+		explain(path, len, why);
 	return len;
 }
 
@@ -144,5 +156,6 @@ secret_read(const char *source, const char *dotenv, struct bytes *why)
 	if (wrong != NULL)
 		bytes_append_str(why, wrong);
 	sodium_free(secret);
+	errno = len == -ENOENT ? ENOENT : EINVAL;
 	return NULL;
 }

@@ -14,6 +14,9 @@ check_file(int fd, mode_t forbidden)
 		return -EISDIR;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
+	uid_t me = geteuid();
+	if (me != 0 && st.st_uid != me && st.st_uid != 0)
+		return -EKEYREJECTED;
 	return (st.st_mode & forbidden) != 0 ? -EPERM : 0;
 }
 
