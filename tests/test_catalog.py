@@ -23,7 +23,7 @@ LIMIT = re.compile(
     r"( aligned| refill| resets ([01]\d|2[0-3]):[0-5]\d [A-Za-z]+(/[A-Za-z_]+)*)?"
 )
 NAMES = re.compile(r"[a-z_]+(, [a-z_]+)*")
-SET = re.compile(r'[a-z_]+=(true|false|null|-?\d+(\.\d+)?|"[^",]*")( default)?( if [a-z_]+)?')
+SET = re.compile(r'[a-z_]+<=[1-9]\d*|[a-z_]+=(true|false|null|-?\d+(\.\d+)?|"[^",]*")( default)?( if [a-z_]+)?')
 
 # What each provider's free tier allows, by section name: the seed table of the provider facts, written out again.
 # Amounts that the facts call unknown are absent here as in the catalogue.
@@ -238,6 +238,7 @@ def test_quirks_are_those_of_the_facts(catalog):
     assert set(known["groq"]["drop"].split(", ")) == {"logprobs", "top_logprobs", "logit_bias"}
     assert known["nvidia"]["set"] == "parallel_tool_calls=false if tools"
     assert known["cloudflare"]["set"] == "max_tokens=8192 default"
+    assert known["github"]["set"] == "max_tokens<=400"
     assert known["fireworks"]["drop"] == "seed"
     for name in ("groq", "cerebras", "mistral", "codestral", "cohere", "fireworks"):
         assert known[name]["stream_usage"] == "no", name
