@@ -46,12 +46,64 @@ is_plain_word(const char *p)
 	return (found & highs) == 0;
 }
 
-/* A string, `at` being at its quote, with no escapes but those that jansson writes as they are. */
+/* The four hexadecimal digits of \uXXXX, p being at its backslash. -1: it is none. */
+static int
+unicode_escape(const char *p, const char *end)
+{
+	int value = 0;
+	if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
+		return -1;
+	for (int i = 2; i < 6; i++) {
+		int digit = p[i] >= '0' && p[i] <= '9'   ? p[i] - '0'
+			    : p[i] >= 'a' && p[i] <= 'f' ? p[i] - 'a' + 10
+			    : p[i] >= 'A' && p[i] <= 'F' ? p[i] - 'A' + 10
+							 : -1;
+		if (digit < 0)
+			return -1;
+		value = value * 16 + digit;
+	}
+	return value;
+}
+
+/* The code point that the \u escape at p stands for, and in *len how long it is, with the second
+ * half of a pair. -1: none, or one that is left to jansson (control characters, half pairs). */
+static int
+code_point(const char *p, const char *end, size_t *len)
+{
+	int first = unicode_escape(p, end);
+	*len = 6;
+	if (first < 0x20 || (first >= 0xdc00 && first <= 0xdfff))
+		return -1;
+	if (first < 0xd800 || first > 0xdbff)
+		return first;
+	int second = unicode_escape(p + 6, end);
+	*len = 12;
+	if (second < 0xdc00 || second > 0xdfff)
+		return -1;
+	return 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+}
+
+/* The length of the escape at p; 0 when it is none. */
+static size_t
+scan_escape(const char *p, const char *end, enum escapes *escapes)
+{
+	size_t len = 2;
+	if (end - p < 2 || p[1] == '\0')
+		return 0;
+	if (strchr("\"\\nrtbf", p[1]) != NULL) {
+		*escapes = *escapes == ESCAPES_NONE ? ESCAPES_SHORT : *escapes;
+		return len;
+	}
+	*escapes = ESCAPES_OTHER;
+	return p[1] == '/' || code_point(p, end, &len) >= 0 ? len : 0;
+}
+
+/* A string, `at` being at its quote. */
 static bool
-scan_string(struct cursor *c, struct slice *raw, bool *escaped)
+scan_string(struct cursor *c, struct slice *raw, enum escapes *escapes)
 {
 	const char *p = c->at + 1;
-	*escaped = false;
+	*escapes = ESCAPES_NONE;
 	for (;;) {
 		while (c->end - p >= 8 && is_plain_word(p))
 			p += 8;
@@ -60,19 +112,14 @@ scan_string(struct cursor *c, struct slice *raw, bool *escaped)
 		unsigned char ch = (unsigned char)*p;
 		if (ch == '"')
 			break;
-		if (ch == '\\') {
-			if (c->end - p < 2 || p[1] == '\0' || strchr("\"\\nrtbf", p[1]) == NULL)
-				return false;
-			*escaped = true;
-			p += 2;
-		} else if (ch < 0x20) {
+		size_t len = 0;
+		if (ch == '\\')
+			len = scan_escape(p, c->end, escapes);
+		else if (ch >= 0x20)
+			len = utf8_sequence((const unsigned char *)p, (size_t)(c->end - p));
+		if (len == 0)
 			return false;
-		} else {
-			size_t len = utf8_sequence((const unsigned char *)p, (size_t)(c->end - p));
-			if (len == 0)
-				return false;
-			p += len;
-		}
+		p += len;
 	}
 	*raw = (struct slice){c->at + 1, (size_t)(p - c->at - 1)};
 	c->at = p + 1;
@@ -131,7 +178,7 @@ take_null(struct cursor *c)
 static int
 next_member(struct cursor *c, bool *first, struct slice *name)
 {
-	bool escaped;
+	enum escapes escapes;
 	if (!skip_space(c))
 		return -1;
 	if (*c->at == '}') {
@@ -143,7 +190,8 @@ next_member(struct cursor *c, bool *first, struct slice *name)
 	if (*c->at != '"')
 		return -1;
 	*first = false;
-	if (!scan_string(c, name, &escaped) || escaped || !take(c, ':') || !skip_space(c))
+	if (!scan_string(c, name, &escapes) || escapes != ESCAPES_NONE || !take(c, ':') ||
+		!skip_space(c))
 		return -1;
 	return 1;
 }
@@ -184,12 +232,12 @@ static bool
 skip_value(struct cursor *c, int depth)
 {
 	struct slice raw;
-	bool escaped;
+	enum escapes escapes;
 	if (depth >= MAX_DEPTH || !skip_space(c))
 		return false;
 	switch (*c->at) {
 	case '"':
-		return scan_string(c, &raw, &escaped);
+		return scan_string(c, &raw, &escapes);
 	case '{':
 		return skip_object(c, depth + 1);
 	case '[':
@@ -249,7 +297,8 @@ scan_usage(struct cursor *c, struct chunk *to)
 static bool
 scan_delta(struct cursor *c, struct chunk *to)
 {
-	bool first = true, has_role = false, escaped;
+	bool first = true, has_role = false;
+	enum escapes escapes;
 	struct slice name, raw;
 	int r;
 	if (!take(c, '{'))
@@ -261,7 +310,7 @@ scan_delta(struct cursor *c, struct chunk *to)
 		has_role = has_role || role;
 		if (take_null(c))
 			raw = (struct slice){NULL, 0};
-		else if (*c->at != '"' || !scan_string(c, &raw, &escaped))
+		else if (*c->at != '"' || !scan_string(c, &raw, &escapes))
 			return false;
 		for (size_t i = 0; i < to->member_count; i++)
 			if (to->members[i].name.len == name.len &&
@@ -272,7 +321,7 @@ scan_delta(struct cursor *c, struct chunk *to)
 		if (to->member_count == CHUNK_MEMBERS)
 			return false;
 		to->members[to->member_count++] =
-			(struct chunk_member){name, raw, raw.len && escaped};
+			(struct chunk_member){name, raw, raw.len > 0 ? escapes : ESCAPES_NONE};
 	}
 	return r == 0;
 }
@@ -281,7 +330,8 @@ static bool
 scan_choice(struct cursor *c, struct chunk *to)
 {
 	enum { INDEX = 1, DELTA = 2, FINISH = 4 };
-	bool first = true, escaped = false;
+	bool first = true;
+	enum escapes escapes = ESCAPES_NONE;
 	unsigned seen = 0;
 	struct slice name;
 	int64_t index = 0;
@@ -297,10 +347,10 @@ scan_choice(struct cursor *c, struct chunk *to)
 		else if (slice_is(name, "finish_reason"))
 			ok = !seen_before(&seen, FINISH) &&
 			     (take_null(c) || (*c->at == '"' && scan_string(c, &to->finish_reason,
-									&escaped)));
+									&escapes)));
 		else
 			ok = !slice_is(name, "message") && skip_value(c, 0);
-		if (!ok || escaped)
+		if (!ok || escapes != ESCAPES_NONE)
 			return false;
 	}
 	return r == 0 && (seen & DELTA);
@@ -337,21 +387,36 @@ openai_chunk_scan(struct slice json, struct chunk *to)
 	return r == 0 && !skip_space(&c) && (seen & CHOICES);
 }
 
+static void
+append_code_point(struct bytes *out, int c)
+{
+	char utf8[4];
+	size_t len = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+	for (size_t i = len; i-- > 1; c >>= 6)
+		utf8[i] = (char)(0x80 | (c & 0x3f));
+	utf8[0] = (char)(len == 1 ? c : (0xf00 >> len & 0xff) | c);
+	bytes_append(out, utf8, len);
+}
+
 void
 openai_chunk_unescape(struct bytes *out, const struct chunk_member *member)
 {
+	static const char from[] = "nrtbf", to[] = "\n\r\t\b\f";
 	const char *at = member->raw.data;
 	const char *end = at + member->raw.len;
 	while (at < end) {
-		const char *slash = member->escaped ? memchr(at, '\\', (size_t)(end - at)) : NULL;
-		if (slash == NULL) {
-			bytes_append(out, at, (size_t)(end - at));
-			return;
-		}
-		bytes_append(out, at, (size_t)(slash - at));
-		static const char from[] = "nrtbf", to[] = "\n\r\t\b\f";
+		const char *slash = NULL;
+		if (member->escapes != ESCAPES_NONE)
+			slash = memchr(at, '\\', (size_t)(end - at));
+		bytes_append(out, at, (size_t)((slash != NULL ? slash : end) - at));
+		if (slash == NULL)
+			break;
+		size_t len = 2;
 		const char *known = strchr(from, slash[1]);
-		bytes_append_char(out, known != NULL ? to[known - from] : slash[1]);
-		at = slash + 2;
+		if (slash[1] == 'u')
+			append_code_point(out, code_point(slash, end, &len));
+		else
+			bytes_append_char(out, known != NULL ? to[known - from] : slash[1]);
+		at = slash + len;
 	}
 }

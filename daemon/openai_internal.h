@@ -26,6 +26,13 @@ utf8_sequence(const unsigned char *p, size_t left)
 	return len;
 }
 
+/* The text of a JSON string; borrowed. */
+static inline struct slice
+json_slice(const json_t *string)
+{
+	return (struct slice){json_string_value(string), json_string_length(string)};
+}
+
 /* ---- openai_text.c: text as it may be shown ---- */
 
 /* Appends what a person may see of a provider's message: valid UTF-8 on one line, no more than
@@ -36,10 +43,16 @@ void openai_clean_text(struct bytes *out, struct slice text, size_t max);
 
 enum { CHUNK_MEMBERS = 4 };
 
+enum escapes {
+	ESCAPES_NONE,
+	ESCAPES_SHORT, /* those of two characters that jansson would write too */
+	ESCAPES_OTHER, /* \u and \/ as well: written anew, the text is another */
+};
+
 /* A string or null member of a delta: what stands between the quotes. */
 struct chunk_member {
 	struct slice name, raw;
-	bool escaped;
+	enum escapes escapes;
 };
 
 struct chunk {
@@ -84,6 +97,29 @@ void assembly_add_part(struct assembly *a, json_t *part, size_t text_len);
 
 /* Appends the whole message as JSON, or nothing when it is only {role, content: text}. */
 void assembly_write(const struct assembly *a, struct slice text, struct bytes *out);
+
+/* ---- openai_collect.c: the answer that deltas add up to ---- */
+
+struct collector {
+	openai_delta_cb *delta; /* may be NULL */
+	void *context;
+	struct answer answer;
+	struct assembly *assembly;  /* NULL as long as there is only text */
+	struct bytes scratch, json; /* an unescaped string; a delta under construction */
+	bool has_content;
+};
+
+void collector_init(struct collector *c, size_t max, openai_delta_cb *delta, void *context);
+void collector_finish(struct collector *c);
+
+/* A delta, or a whole message: passes on first what is no text, then the text. Each returns 0, or
+ * -E2BIG or -ENOMEM. */
+int collector_add_json(struct collector *c, json_t *delta);
+int collector_add_scanned(struct collector *c, const struct chunk *chunk);
+
+/* Writes answer.message when all has come. Returns 0, or -E2BIG when it does not fit; there is none
+ * then. */
+int collector_write_message(struct collector *c);
 
 /* ---- openai_error.c: refusals ---- */
 

@@ -26,9 +26,6 @@ enum shape { SHAPE_SNIFFING, SHAPE_STREAM, SHAPE_WHOLE, SHAPE_ERROR };
 
 struct openai_reply {
 	size_t max;
-	openai_delta_cb *delta;
-	void *context;
-
 	int status;
 	bool says_stream;
 	enum shape shape;
@@ -37,15 +34,13 @@ struct openai_reply {
 	char peek[PEEK];
 	size_t peek_len;
 
-	struct answer answer;
-	struct assembly *assembly; /* NULL as long as there is only text */
-	struct bytes scratch;
+	struct collector collector;
 	struct error_store error;
 
 	bool recognised;   /* a choice has come: it is a chat completion */
 	bool done;         /* [DONE] has come */
 	size_t after_done; /* bytes since */
-	bool failed, too_large, has_content, ending;
+	bool failed, too_large, ending;
 	bool no_scanner;
 	int64_t now_ms;
 };
@@ -57,9 +52,7 @@ openai_reply_create(size_t max_answer, openai_delta_cb *delta, void *context)
 	if (r == NULL)
 		abort();
 	r->max = max_answer;
-	r->delta = delta;
-	r->context = context;
-	answer_init(&r->answer, max_answer);
+	collector_init(&r->collector, max_answer, delta, context);
 	error_store_init(&r->error);
 	sse_init(&r->sse, max_answer + ENVELOPE);
 	return r;
@@ -70,9 +63,7 @@ finish(struct openai_reply *r)
 {
 	sse_finish(&r->sse);
 	bytes_finish(&r->body);
-	bytes_finish(&r->scratch);
-	answer_finish(&r->answer);
-	assembly_destroy(r->assembly);
+	collector_finish(&r->collector);
 	error_store_finish(&r->error);
 }
 
@@ -89,18 +80,18 @@ void
 openai_reply_head(struct openai_reply *r, int status, struct slice content_type)
 {
 	static const char type[] = "text/event-stream";
+	openai_delta_cb *delta = r->collector.delta;
+	void *context = r->collector.context;
 	finish(r);
 	*r = (struct openai_reply){
 		.max = r->max,
-		.delta = r->delta,
-		.context = r->context,
 		.status = status,
 		.no_scanner = r->no_scanner,
 		.says_stream = content_type.len >= sizeof(type) - 1 &&
 			       strncasecmp(content_type.data, type, sizeof(type) - 1) == 0,
 		.shape = status >= 200 && status <= 299 ? SHAPE_SNIFFING : SHAPE_ERROR,
 	};
-	answer_init(&r->answer, r->max);
+	collector_init(&r->collector, r->max, delta, context);
 	error_store_init(&r->error);
 	sse_init(&r->sse, r->max + ENVELOPE);
 }
@@ -111,208 +102,6 @@ openai_reply_use_scanner(struct openai_reply *r, bool use)
 	r->no_scanner = !use;
 }
 
-/* ---- Deltas ---- */
-
-static struct assembly *
-assembly_of(struct openai_reply *r)
-{
-	if (r->assembly == NULL)
-		r->assembly = assembly_create();
-	return r->assembly;
-}
-
-static int
-pass_on(struct openai_reply *r, enum delta_kind kind, struct slice data)
-{
-	struct delta delta = {kind, data};
-	int e = answer_add_delta(&r->answer, &delta);
-	if (e < 0)
-		return e;
-	r->has_content = true;
-	if (r->delta != NULL)
-		r->delta(r->context, &delta);
-	return 0;
-}
-
-/* Text is passed on without NUL, which every C program in the way would cut it at. */
-static int
-pass_text(struct openai_reply *r, struct slice text)
-{
-	static const char replacement[] = "\xef\xbf\xbd";
-	if (text.len == 0)
-		return 0;
-	if (memchr(text.data, '\0', text.len) == NULL)
-		return pass_on(r, DELTA_TEXT, text);
-	struct bytes clean = {0};
-	for (size_t i = 0; i < text.len; i++)
-		if (text.data[i] != '\0')
-			bytes_append_char(&clean, text.data[i]);
-		else
-			bytes_append(&clean, replacement, sizeof(replacement) - 1);
-	int e = clean.failed ? -ENOMEM
-			     : pass_on(r, DELTA_TEXT, (struct slice){clean.data, clean.len});
-	bytes_finish(&clean);
-	return e;
-}
-
-/* Members that only describe others: with nothing else a delta of them is not worth reporting. */
-static bool
-is_decoration(struct slice name)
-{
-	return slice_is(name, "channel");
-}
-
-static struct slice
-string_slice(json_t *string)
-{
-	return (struct slice){json_string_value(string), json_string_length(string)};
-}
-
-static int
-pass_json(struct openai_reply *r, json_t *object)
-{
-	char *text = json_dumps(object, JSON_COMPACT);
-	int e = text != NULL ? pass_on(r, DELTA_OTHER, slice_of(text)) : -ENOMEM;
-	free(text);
-	return e;
-}
-
-/* A part of a content array that is no text, alone in a delta. */
-static int
-pass_part(struct openai_reply *r, json_t *part)
-{
-	assembly_add_part(assembly_of(r), part, r->answer.text.len);
-	json_t *delta = json_pack("{s:[O]}", "content", part);
-	int e = delta != NULL ? pass_json(r, delta) : -ENOMEM;
-	json_decref(delta);
-	return e;
-}
-
-static int
-add_content(struct openai_reply *r, json_t *content)
-{
-	size_t i;
-	json_t *part;
-	int e = 0;
-	if (json_is_string(content))
-		return pass_text(r, string_slice(content));
-	if (!json_is_array(content))
-		return 0;
-	json_array_foreach(content, i, part)
-	{
-		json_t *text = json_object_get(part, "text");
-		json_t *type = json_object_get(part, "type");
-		bool is_text = json_is_string(text) &&
-			       (type == NULL || slice_is(string_slice(type), "text"));
-		if (json_is_string(part))
-			e = pass_text(r, string_slice(part));
-		else if (is_text)
-			e = pass_text(r, string_slice(text));
-		else if (json_is_object(part))
-			e = pass_part(r, part);
-		if (e < 0)
-			return e;
-	}
-	return 0;
-}
-
-static bool
-is_empty(json_t *value)
-{
-	return json_is_null(value) || (json_is_string(value) && json_string_length(value) == 0) ||
-	       (json_is_array(value) && json_array_size(value) == 0) ||
-	       (json_is_object(value) && json_object_size(value) == 0);
-}
-
-static int
-add_member(struct openai_reply *r, const char *name, json_t *value)
-{
-	if (strcmp(name, "tool_calls") == 0 && json_is_array(value))
-		return assembly_add_calls(assembly_of(r), value);
-	if (json_is_string(value))
-		assembly_add_string(assembly_of(r), name, strlen(name), string_slice(value));
-	else
-		assembly_add_member(assembly_of(r), name, value);
-	return 0;
-}
-
-/* A delta, or a whole message: first what is no text, then the text. */
-static int
-add_delta(struct openai_reply *r, json_t *delta)
-{
-	const char *name;
-	json_t *value;
-	bool substance = false;
-	int e = 0;
-	json_t *other = json_object();
-	json_object_foreach(delta, name, value)
-	{
-		if (strcmp(name, "role") == 0 || strcmp(name, "content") == 0 || is_empty(value))
-			continue;
-		json_object_set(other, name, value);
-		if (is_decoration(slice_of(name)) || json_is_boolean(value) ||
-			json_is_number(value))
-			continue;
-		substance = true;
-		e = add_member(r, name, value);
-		if (e < 0)
-			break;
-	}
-	if (e == 0 && substance)
-		e = pass_json(r, other);
-	json_decref(other);
-	return e < 0 ? e : add_content(r, json_object_get(delta, "content"));
-}
-
-/* The same from the quick reader. */
-static int
-add_scanned(struct openai_reply *r, const struct chunk *chunk)
-{
-	const struct chunk_member *content = NULL;
-	bool substance = false;
-	for (size_t i = 0; i < chunk->member_count; i++) {
-		const struct chunk_member *m = &chunk->members[i];
-		if (slice_is(m->name, "content"))
-			content = m;
-		else if (m->raw.len > 0 && !is_decoration(m->name))
-			substance = true;
-	}
-	struct bytes *out = &r->scratch;
-	int e = 0;
-	for (size_t i = 0; substance && i < chunk->member_count; i++) {
-		const struct chunk_member *m = &chunk->members[i];
-		if (m == content || m->raw.len == 0 || is_decoration(m->name))
-			continue;
-		bytes_clear(out);
-		openai_chunk_unescape(out, m);
-		assembly_add_string(assembly_of(r), m->name.data, m->name.len,
-			(struct slice){out->data, out->len});
-	}
-	if (substance) {
-		bytes_clear(out);
-		for (size_t i = 0; i < chunk->member_count; i++) {
-			const struct chunk_member *m = &chunk->members[i];
-			if (m == content || m->raw.len == 0)
-				continue;
-			bytes_append(out, out->len == 0 ? "{\"" : ",\"", 2);
-			bytes_append(out, m->name.data, m->name.len);
-			bytes_append(out, "\":\"", 3);
-			bytes_append(out, m->raw.data, m->raw.len);
-			bytes_append_char(out, '"');
-		}
-		bytes_append_char(out, '}');
-		e = out->failed ? -ENOMEM
-				: pass_on(r, DELTA_OTHER, (struct slice){out->data, out->len});
-	}
-	if (e < 0 || content == NULL || content->raw.len == 0)
-		return e;
-	if (!content->escaped)
-		return pass_text(r, content->raw);
-	bytes_clear(out);
-	openai_chunk_unescape(out, content);
-	return out->failed ? -ENOMEM : pass_text(r, (struct slice){out->data, out->len});
-}
-
 /* ---- Facts ---- */
 
 static void
@@ -320,8 +109,8 @@ set_finish(struct openai_reply *r, struct slice reason)
 {
 	if (reason.len == 0 || reason.len > FINISH_MAX)
 		return;
-	bytes_clear(&r->answer.finish_reason);
-	bytes_append(&r->answer.finish_reason, reason.data, reason.len);
+	bytes_clear(&r->collector.answer.finish_reason);
+	bytes_append(&r->collector.answer.finish_reason, reason.data, reason.len);
 }
 
 static int64_t
@@ -342,7 +131,7 @@ set_usage(struct openai_reply *r, struct usage usage)
 	if (usage.prompt_tokens >= 0 && usage.completion_tokens >= 0 &&
 		usage.total_tokens < usage.prompt_tokens + usage.completion_tokens)
 		usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
-	r->answer.usage = usage;
+	r->collector.answer.usage = usage;
 }
 
 static void
@@ -391,23 +180,23 @@ take_object(struct openai_reply *r, json_t *object, bool error_event)
 	json_t *delta = json_object_get(choice, "delta");
 	int e = 0;
 	/* Some send whole messages in a stream, or repeat the message so far beside each delta. */
-	if (!json_is_object(delta) && !r->has_content)
+	if (!json_is_object(delta) && !r->collector.has_content)
 		delta = json_object_get(choice, "message");
 	use_usage(r, json_object_get(json_object_get(object, "x_groq"), "usage"));
 	use_usage(r, json_object_get(object, "usage"));
 	if (json_is_object(delta)) {
 		r->recognised = true;
-		e = add_delta(r, delta);
+		e = collector_add_json(&r->collector, delta);
 	}
 	json_t *reason = json_object_get(choice, "finish_reason");
 	if (json_is_string(reason))
-		set_finish(r, string_slice(reason));
+		set_finish(r, json_slice(reason));
 	if (error_event || openai_error_has_one(object) ||
 		(choices == NULL && openai_error_is_one(object)))
 		fail_with(r, object);
 	else if (openai_error_has_one(choice)) /* OpenRouter, of a provider behind it */
 		fail_with(r, choice);
-	else if (json_is_string(reason) && slice_is(string_slice(reason), "error"))
+	else if (json_is_string(reason) && slice_is(json_slice(reason), "error"))
 		fail(r, OPENAI_ERROR_UNAVAILABLE, "the provider ended its answer with an error");
 	return e;
 }
@@ -436,33 +225,56 @@ trimmed(struct slice s)
 	return s;
 }
 
+static void
+fail_no_json(struct openai_reply *r, struct slice data)
+{
+	struct bytes message = {0};
+	bytes_append_str(&message, "the stream holds what is no JSON: ");
+	openai_clean_text(&message, data, PEEK);
+	fail(r, OPENAI_ERROR_GARBLED, bytes_cstr(&message));
+	bytes_finish(&message);
+}
+
+static int take_data(struct openai_reply *r, struct slice data, bool error_event);
+
+/* Several data lines in one event are one text by the standard, but some send an event a line
+ * without blank lines between them. */
 static int
-take_json_event(struct openai_reply *r, struct slice data, bool error_event)
+take_lines(struct openai_reply *r, struct slice data, bool error_event)
+{
+	int e = 0;
+	while (data.len > 0 && e == 0) {
+		const char *stop = memchr(data.data, '\n', data.len);
+		size_t len = stop != NULL ? (size_t)(stop - data.data) : data.len;
+		size_t next = stop != NULL ? len + 1 : len;
+		e = take_data(r, (struct slice){data.data, len}, error_event);
+		data = (struct slice){data.data + next, data.len - next};
+	}
+	return e;
+}
+
+static int
+take_json(struct openai_reply *r, struct slice data, bool error_event)
 {
 	json_error_t error;
 	int e = 0;
 	json_t *value = load(data, &error);
 	json_t *object = json_is_array(value) ? json_array_get(value, 0) : value;
-	if (json_is_object(object)) {
+	if (json_is_object(object))
 		e = take_object(r, object, error_event);
-	} else if (value == NULL && !r->ending) {
-		struct bytes message = {0};
-		bytes_append_str(&message, "the stream holds what is no JSON: ");
-		openai_clean_text(&message, data, PEEK);
-		fail(r, OPENAI_ERROR_GARBLED, bytes_cstr(&message));
-		bytes_finish(&message);
-	}
+	else if (value == NULL && memchr(data.data, '\n', data.len) != NULL)
+		e = take_lines(r, data, error_event);
+	else if (value == NULL && !r->ending)
+		fail_no_json(r, data);
 	json_decref(value);
-	return e;
+	return e < 0 ? e : r->failed || r->done;
 }
 
+/* The data of an event. Returns 0, 1 when no more is wanted, or -E2BIG, -ENOMEM. */
 static int
-take_event(void *context, struct slice name, struct slice data)
+take_data(struct openai_reply *r, struct slice data, bool error_event)
 {
-	struct openai_reply *r = context;
 	struct chunk chunk;
-	int e;
-	bool error_event = slice_is(name, "error");
 	data = trimmed(data);
 	if (data.len == 0)
 		return 0;
@@ -475,17 +287,20 @@ take_event(void *context, struct slice name, struct slice data)
 		r->failed = true;
 		return 1;
 	}
-	if (!error_event && !r->no_scanner && openai_chunk_scan(data, &chunk) &&
-		!slice_is(chunk.finish_reason, "error")) {
-		r->recognised = true;
-		set_finish(r, chunk.finish_reason);
-		if (chunk.has_usage)
-			set_usage(r, chunk.usage);
-		e = add_scanned(r, &chunk);
-	} else {
-		e = take_json_event(r, data, error_event);
-	}
-	return e < 0 ? e : r->failed;
+	if (error_event || r->no_scanner || !openai_chunk_scan(data, &chunk) ||
+		slice_is(chunk.finish_reason, "error"))
+		return take_json(r, data, error_event);
+	r->recognised = true;
+	set_finish(r, chunk.finish_reason);
+	if (chunk.has_usage)
+		set_usage(r, chunk.usage);
+	return collector_add_scanned(&r->collector, &chunk);
+}
+
+static int
+take_event(void *context, struct slice name, struct slice data)
+{
+	return take_data(context, data, slice_is(name, "error"));
 }
 
 /* ---- The body ---- */
@@ -614,21 +429,7 @@ end_stream(struct openai_reply *r, bool broken)
 	}
 	if (!r->recognised && !r->failed && !broken)
 		fail_unrecognised(r, (struct slice){r->peek, r->peek_len});
-	return r->recognised && (r->done || r->answer.finish_reason.len > 0);
-}
-
-static void
-write_message(struct openai_reply *r)
-{
-	struct answer *a = &r->answer;
-	if (r->assembly == NULL)
-		return;
-	assembly_write(r->assembly, (struct slice){a->text.data, a->text.len}, &a->message);
-	if (a->message.failed ||
-		(r->max != 0 && a->text.len + a->message.len + a->deltas.len > r->max)) {
-		bytes_finish(&a->message);
-		r->too_large = true;
-	}
+	return r->recognised && (r->done || r->collector.answer.finish_reason.len > 0);
 }
 
 enum openai_end
@@ -653,11 +454,12 @@ openai_reply_end(struct openai_reply *r, bool broken, int64_t now_ms)
 		complete = !r->too_large && end_whole(r, broken);
 		break;
 	}
-	if (complete && !r->failed && !r->has_content &&
-		slice_is((struct slice){r->answer.finish_reason.data, r->answer.finish_reason.len},
+	if (complete && !r->failed && !r->collector.has_content &&
+		slice_is((struct slice){r->collector.answer.finish_reason.data,
+				 r->collector.answer.finish_reason.len},
 			"content_filter"))
 		fail(r, OPENAI_ERROR_FILTERED, "the provider's content filter withheld the answer");
-	write_message(r);
+	r->too_large = collector_write_message(&r->collector) < 0 || r->too_large;
 	if (r->failed)
 		return OPENAI_FAILED;
 	if (r->too_large)
@@ -668,13 +470,13 @@ openai_reply_end(struct openai_reply *r, bool broken, int64_t now_ms)
 bool
 openai_reply_has_content(const struct openai_reply *r)
 {
-	return r->has_content;
+	return r->collector.has_content;
 }
 
 struct answer *
 openai_reply_answer(struct openai_reply *r)
 {
-	return &r->answer;
+	return &r->collector.answer;
 }
 
 const struct openai_error *
