@@ -171,7 +171,7 @@ load_key(struct catalog *c, const struct section_reader *r, const struct ini_sec
 	struct provider *p = named_provider(c, r, s, &name);
 	if (p == NULL)
 		return;
-	if (!is_name(name)) {
+	if (!is_name(name) || problems_looks_secret(name.data)) {
 		refuse_header(r, s,
 			"the name of a key has 1 to 32 letters, digits, '.', '_' and '-' (and is "
 			"not "

@@ -237,7 +237,10 @@ print_provider(const struct provider *p, struct bytes *out)
 	bytes_printf(out, "\n[provider %s]\n", p->name);
 	if (p->unusable != NULL)
 		bytes_printf(out, "; not usable: %s\n", p->unusable);
-	options_print(SECTION_PROVIDER, p, out);
+	/* What the files say, not what became of it. */
+	struct provider said = *p;
+	said.enabled = p->enabled || p->unusable != NULL;
+	options_print(SECTION_PROVIDER, &said, out);
 	for (const struct key_source *k = p->keys; k != NULL; k = k->next) {
 		if (strcmp(k->name, "default") == 0)
 			continue;

@@ -304,6 +304,63 @@ test_table(void **state)
 	}
 }
 
+static char *
+read_example(void)
+{
+	char path[1024];
+	const char *root = getenv("FREELLMD_SOURCE_ROOT");
+	snprintf(path, sizeof(path), "%s/freellmd.ini.example", root ? root : ".");
+	FILE *f = fopen(path, "re");
+	if (f == NULL)
+		fail_msg("%s cannot be read", path);
+	char *text = calloc(1, 1 << 18);
+	assert_non_null(text);
+	assert_true(fread(text, 1, (1 << 18) - 1, f) > 0);
+	fclose(f);
+	return text;
+}
+
+/* The example's options are the table's, in its order, each with the same help, bounds and default;
+ * and there are no others. */
+static void
+test_example(void **state)
+{
+	static const char *const headers[] = {"[daemon]", "[limits]", "[http]", "[retry]",
+		"[cache]", "[provider ", "[model ", "[key "};
+	size_t count;
+	const struct option *table = options_table(&count);
+	char *text = read_example();
+	const char *at = text;
+	int section = -1;
+	for (size_t i = 0; i < count; i++) {
+		if ((int)table[i].section != section) {
+			section = (int)table[i].section;
+			for (at = strchr(at, '['); at != NULL && at[-1] != '\n';
+				at = strchr(at + 1, '['))
+				if (at[-1] == ';' && at[-2] == '\n')
+					break;
+			assert_non_null(at);
+			assert_memory_equal(at, headers[section], strlen(headers[section]));
+		}
+		struct bytes expected = {0};
+		bytes_append_char(&expected, '\n');
+		options_document(&table[i], &expected);
+		const char *found = strstr(at, bytes_cstr(&expected));
+		if (found == NULL)
+			fail_msg("the example must have, in this place:\n%s", expected.data);
+		for (const char *p = at; p < found; p++)
+			if (p[0] == '\n' && p[1] == ';' && p[2] >= 'a' && p[2] <= 'z')
+				fail_msg("the example has what is not in the table: %.40s", p + 1);
+		at = found + expected.len - 1;
+		bytes_finish(&expected);
+	}
+	for (const char *p = at; (p = strstr(p, "\n;")) != NULL; p++)
+		assert_false(p[2] >= 'a' && p[2] <= 'z');
+	for (const char *p = text; (p = strchr(p, '\n')) != NULL; p++)
+		assert_false(p[1] >= 'a' && p[1] <= 'z');
+	free(text);
+}
+
 static void
 test_quote(void **state)
 {
@@ -347,6 +404,7 @@ main(void)
 		cmocka_unit_test(test_refusal_keeps),
 		cmocka_unit_test(test_url_variables),
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_example),
 		cmocka_unit_test(test_quote),
 	};
 	return cmocka_run_group_tests_name(
