@@ -47,12 +47,20 @@ bytes_reserve(struct bytes *b, size_t extra)
 	return b->data + b->len;
 }
 
+/* The common case of bytes_reserve without its call: appending is most of what encoding does. */
+static inline char *
+reserve(struct bytes *b, size_t extra)
+{
+	bool fits = extra <= b->cap - b->len && !b->failed && b->max == 0;
+	return fits && b->data ? b->data + b->len : bytes_reserve(b, extra);
+}
+
 void
 bytes_append(struct bytes *b, const void *data, size_t len)
 {
 	if (len == 0)
 		return;
-	char *to = bytes_reserve(b, len);
+	char *to = reserve(b, len);
 	if (to == NULL)
 		return;
 	memcpy(to, data, len);
@@ -68,7 +76,11 @@ bytes_append_str(struct bytes *b, const char *s)
 void
 bytes_append_char(struct bytes *b, char c)
 {
-	bytes_append(b, &c, 1);
+	char *to = reserve(b, 1);
+	if (to == NULL)
+		return;
+	*to = c;
+	b->len++;
 }
 
 void
