@@ -17,24 +17,24 @@ struct count {
 	}
 
 static const struct count job_counts[] = {
-	COUNT(jobs, accepted),
-	COUNT(jobs, done),
-	COUNT(jobs, failed),
-	COUNT(jobs, cancelled),
-	COUNT(jobs, queued),
-	COUNT(jobs, running),
+	{"accepted", offsetof(struct status, jobs.accepted)},
+	{"done", offsetof(struct status, jobs.done)},
+	{"failed", offsetof(struct status, jobs.failed)},
+	{"cancelled", offsetof(struct status, jobs.cancelled)},
+	{"queued", offsetof(struct status, jobs.queued)},
+	{"running", offsetof(struct status, jobs.running)},
 };
 
 static const struct count cache_counts[] = {
-	COUNT(cache, hits),
-	COUNT(cache, misses),
-	COUNT(cache, stored),
-	COUNT(cache, too_large),
-	COUNT(cache, entries),
-	COUNT(cache, bytes),
-	COUNT(cache, evicted),
-	COUNT(cache, dropped),
-	COUNT(cache, failed),
+	{"hits", offsetof(struct status, cache.hits)},
+	{"misses", offsetof(struct status, cache.misses)},
+	{"stored", offsetof(struct status, cache.stored)},
+	{"too_large", offsetof(struct status, cache.too_large)},
+	{"entries", offsetof(struct status, cache.entries)},
+	{"bytes", offsetof(struct status, cache.bytes)},
+	{"evicted", offsetof(struct status, cache.evicted)},
+	{"dropped", offsetof(struct status, cache.dropped)},
+	{"failed", offsetof(struct status, cache.failed)},
 };
 
 enum {

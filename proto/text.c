@@ -5,11 +5,6 @@
 
 #include "utf8.h"
 
-/* Beside an array of strings clang takes two adjacent literals for a forgotten comma. */
-#define NOT_JSON                                                                                   \
-	"binary data, extension types, NaN, infinities, and maps with names that are not strings " \
-	"have no JSON form"
-
 enum value_problem
 value_check_text(struct slice text)
 {
@@ -98,12 +93,19 @@ value_compare_names(struct slice a, struct slice b)
 const char *
 value_problem_text(enum value_problem problem)
 {
-	static const char *const texts[] = {
-		[VALUE_OK] = "nothing is wrong",
-		[VALUE_NOT_UTF8] = "text is not valid UTF-8",
-		[VALUE_HAS_NUL] = "text holds the character U+0000",
-		[VALUE_NOT_JSON] = NOT_JSON,
-		[VALUE_DUPLICATE_KEY] = "a map has the same name twice",
-	};
-	return texts[problem];
+	switch (problem) {
+	case VALUE_OK:
+		break;
+	case VALUE_NOT_UTF8:
+		return "text is not valid UTF-8";
+	case VALUE_HAS_NUL:
+		return "text holds the character U+0000";
+	case VALUE_NOT_JSON:
+		return "binary data, extension types, NaN, infinities, and names that are no "
+		       "strings "
+		       "have no JSON form";
+	case VALUE_DUPLICATE_KEY:
+		return "a map has the same name twice";
+	}
+	return "nothing is wrong";
 }

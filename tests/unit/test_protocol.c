@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -340,9 +341,10 @@ hex_of(char side, struct bytes *to)
 	for (line = strchr(line, '\n') + 1; line[0] != '`'; line = strchr(line, '\n') + 1) {
 		if (line[0] != side)
 			continue;
-		unsigned byte;
-		for (const char *at = line + 2; sscanf(at, "%2x", &byte) == 1; at += 3) {
-			bytes_append_char(to, (char)byte);
+		char *end;
+		for (const char *at = line + 2; isxdigit(at[0]) && isxdigit(at[1]); at += 3) {
+			bytes_append_char(to, (char)strtoul(at, &end, 16));
+			assert_ptr_equal(end, at + 2);
 			if (at[2] == '\n' || at[3] == ' ')
 				break;
 		}
