@@ -11,11 +11,6 @@ struct count {
 	size_t offset;
 };
 
-#define COUNT(group, name)                                                                         \
-	{                                                                                          \
-#name, offsetof(struct status, group.name)                                         \
-	}
-
 static const struct count job_counts[] = {
 	{"accepted", offsetof(struct status, jobs.accepted)},
 	{"done", offsetof(struct status, jobs.done)},

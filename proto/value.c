@@ -13,6 +13,8 @@ enum {
 /* Doubles hold each integer up to here. */
 #define EXACT 9007199254740992.0 /* 2^53 */
 
+#define INT64_END 9223372036854775808.0 /* 2^63 */
+
 static enum value_problem
 write_text(struct bytes *out, struct slice text)
 {
@@ -264,7 +266,8 @@ value_int64(const msgpack_object *value, int64_t *to)
 		*to = value->via.i64;
 	} else if (value->type == MSGPACK_OBJECT_FLOAT64 || value->type == MSGPACK_OBJECT_FLOAT32) {
 		double number = value->via.f64;
-		if (!(number >= -0x1p63 && number < 0x1p63) || number != (double)(int64_t)number)
+		if (!(number >= -INT64_END && number < INT64_END) ||
+			number != (double)(int64_t)number)
 			return false;
 		*to = (int64_t)number;
 	} else {

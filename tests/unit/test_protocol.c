@@ -17,6 +17,13 @@
  * order. What the code does is taken from messages that it encodes with every field set.
  */
 
+/* fail_msg does not return, which no compiler knows. */
+#define FAIL(...)                                                                                  \
+	do {                                                                                       \
+		fail_msg(__VA_ARGS__);                                                             \
+		abort();                                                                           \
+	} while (0)
+
 static char *document;
 
 static int
@@ -46,8 +53,9 @@ section(const char *heading)
 	char line[80];
 	snprintf(line, sizeof(line), "\n%s\n", heading);
 	const char *from = strstr(document, line);
-	if (from == NULL)
-		fail_msg("PROTOCOL.md has no heading '%s'", heading);
+	if (from == NULL) {
+		FAIL("PROTOCOL.md has no heading '%s'", heading);
+	}
 	from += strlen(line);
 	const char *to = strstr(from, "\n#");
 	return (struct slice){from, to ? (size_t)(to - from) : strlen(from)};
@@ -87,11 +95,11 @@ text(struct slice s)
 static void
 next_row_is(const char *heading, struct slice *rows, struct slice wanted, struct slice *row)
 {
-	struct slice name;
+	struct slice name = {0};
 	if (!next_row(rows, &name, row))
-		fail_msg("%s: no row for `%s`", heading, text(wanted));
+		FAIL("%s: no row for `%s`", heading, text(wanted));
 	if (name.len != wanted.len || memcmp(name.data, wanted.data, name.len) != 0)
-		fail_msg("%s: `%.*s` where the code has `%s`", heading, (int)name.len, name.data,
+		FAIL("%s: `%.*s` where the code has `%s`", heading, (int)name.len, name.data,
 			text(wanted));
 }
 
@@ -100,7 +108,7 @@ no_more_rows(const char *heading, struct slice *rows)
 {
 	struct slice name, row;
 	if (next_row(rows, &name, &row))
-		fail_msg("%s: `%s` is not in the code", heading, text(name));
+		FAIL("%s: `%s` is not in the code", heading, text(name));
 }
 
 /* The encoded map, and what it became. */
@@ -143,8 +151,9 @@ row_names_members(const char *heading, const msgpack_object *value, struct slice
 		char quoted[64];
 		snprintf(quoted, sizeof(quoted), "`%.*s`", (int)name->size, name->ptr);
 		at = strstr(at, quoted);
-		if (at == NULL)
-			fail_msg("%s: %s is missing, or not in the code's order", heading, quoted);
+		if (at == NULL) {
+			FAIL("%s: %s is missing, or not in the code's order", heading, quoted);
+		}
 	}
 }
 
@@ -221,7 +230,7 @@ test_bounds_of_submit(void **state)
 		while (!slice_is(name, bounds[i].name));
 		snprintf(number, sizeof(number), "%lld ", (long long)bounds[i].bound);
 		if (strstr(text(row), number) == NULL)
-			fail_msg("`%s` does not name its bound %s", bounds[i].name, number);
+			FAIL("`%s` does not name its bound %s", bounds[i].name, number);
 	}
 	char number[32];
 	snprintf(number, sizeof(number), "Up to %d of them", SUBMIT_MAX_PARAMS);
