@@ -1,5 +1,5 @@
 /*
- * A pull scanner for the form in which nearly all chunks come, because jansson's tree costs several
+ * A pull scanner for the form in which nearly all chunks and whole answers come, because jansson's tree costs several
  * microseconds for each. It validates every byte and gives up (false) on whatever it has no simple
  * rule for.
  */
@@ -173,6 +173,17 @@ take_null(struct cursor *c)
 	return skip_space(c) && take_word(c, "null", 4);
 }
 
+/* A member that says nothing, just as null does (annotations, tool_calls). */
+static bool
+take_empty_array(struct cursor *c)
+{
+	struct cursor from = *c;
+	if (take(c, '[') && take(c, ']'))
+		return true;
+	*c = from;
+	return false;
+}
+
 /* The name of the next member, `first` being true before the first one. Returns 1, 0 after the
  * last, -1 when it is not as it should be. */
 static int
@@ -308,7 +319,7 @@ scan_delta(struct cursor *c, struct chunk *to)
 		if (role && has_role)
 			return false;
 		has_role = has_role || role;
-		if (take_null(c))
+		if (take_null(c) || take_empty_array(c))
 			raw = (struct slice){NULL, 0};
 		else if (*c->at != '"' || !scan_string(c, &raw, &escapes))
 			return false;
@@ -329,7 +340,7 @@ scan_delta(struct cursor *c, struct chunk *to)
 static bool
 scan_choice(struct cursor *c, struct chunk *to)
 {
-	enum { INDEX = 1, DELTA = 2, FINISH = 4 };
+	enum { INDEX = 1, DELTA = 2, FINISH = 4, MESSAGE = 8 };
 	bool first = true;
 	enum escapes escapes = ESCAPES_NONE;
 	unsigned seen = 0;
@@ -342,6 +353,8 @@ scan_choice(struct cursor *c, struct chunk *to)
 		bool ok;
 		if (slice_is(name, "delta"))
 			ok = !seen_before(&seen, DELTA) && scan_delta(c, to);
+		else if (slice_is(name, "message"))
+			ok = !seen_before(&seen, MESSAGE) && scan_delta(c, to);
 		else if (slice_is(name, "index"))
 			ok = !seen_before(&seen, INDEX) && *c->at == '0' && scan_number(c, &index);
 		else if (slice_is(name, "finish_reason"))
@@ -349,11 +362,12 @@ scan_choice(struct cursor *c, struct chunk *to)
 			     (take_null(c) || (*c->at == '"' && scan_string(c, &to->finish_reason,
 									&escapes)));
 		else
-			ok = !slice_is(name, "message") && skip_value(c, 0);
+			ok = !slice_is(name, "error") && skip_value(c, 0);
 		if (!ok || escapes != ESCAPES_NONE)
 			return false;
 	}
-	return r == 0 && (seen & DELTA);
+	to->is_message = (seen & MESSAGE) != 0;
+	return r == 0 && to->is_message != ((seen & DELTA) != 0);
 }
 
 bool
@@ -368,7 +382,7 @@ openai_chunk_scan(struct slice json, struct chunk *to)
 	to->member_count = 0;
 	to->finish_reason = (struct slice){NULL, 0};
 	to->usage = (struct usage){-1, -1, -1};
-	to->has_usage = false;
+	to->has_usage = to->is_message = false;
 	if (!take(&c, '{'))
 		return false;
 	while ((r = next_member(&c, &first, &name)) > 0) {

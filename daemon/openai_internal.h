@@ -39,7 +39,7 @@ json_slice(const json_t *string)
  * `max` bytes, and without anything that looks like a key. */
 void openai_clean_text(struct bytes *out, struct slice text, size_t max);
 
-/* ---- openai_chunk.c: the quick reader of the usual stream chunk ---- */
+/* ---- openai_chunk.c: the quick reader of the usual chunk and the usual answer ---- */
 
 enum { CHUNK_MEMBERS = 4 };
 
@@ -61,11 +61,12 @@ struct chunk {
 	struct slice finish_reason; /* empty: none */
 	struct usage usage;
 	bool has_usage;
+	bool is_message; /* the members are those of a whole `message`, not of a `delta` */
 };
 
 /*
- * Reads a chat.completion.chunk of the usual form: valid JSON that holds one choice of index 0,
- * whose delta has string members only, and no error. False for everything else, well-formed or not:
+ * Reads a chat.completion.chunk, or a chat.completion, of the usual form: valid JSON that holds one
+ * choice of index 0, whose delta or message has string members only, and no error. False for everything else, well-formed or not:
  * jansson then has the last word. True means that jansson would have read the same.
  */
 bool openai_chunk_scan(struct slice json, struct chunk *to);

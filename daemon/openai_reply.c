@@ -212,6 +212,24 @@ load(struct slice text, json_error_t *error)
 	return value;
 }
 
+/* False: jansson is to read it. */
+static bool
+scan(const struct openai_reply *r, struct slice text, struct chunk *to)
+{
+	return !r->no_scanner && openai_chunk_scan(text, to) &&
+	       !slice_is(to->finish_reason, "error");
+}
+
+static int
+take_scanned(struct openai_reply *r, const struct chunk *chunk)
+{
+	r->recognised = true;
+	set_finish(r, chunk->finish_reason);
+	if (chunk->has_usage)
+		set_usage(r, chunk->usage);
+	return collector_add_scanned(&r->collector, chunk);
+}
+
 /* ---- Streams ---- */
 
 static struct slice
@@ -287,14 +305,9 @@ take_data(struct openai_reply *r, struct slice data, bool error_event)
 		r->failed = true;
 		return 1;
 	}
-	if (error_event || r->no_scanner || !openai_chunk_scan(data, &chunk) ||
-		slice_is(chunk.finish_reason, "error"))
+	if (error_event || !scan(r, data, &chunk) || chunk.is_message)
 		return take_json(r, data, error_event);
-	r->recognised = true;
-	set_finish(r, chunk.finish_reason);
-	if (chunk.has_usage)
-		set_usage(r, chunk.usage);
-	return collector_add_scanned(&r->collector, &chunk);
+	return take_scanned(r, &chunk);
 }
 
 static int
@@ -406,6 +419,11 @@ end_whole(struct openai_reply *r, bool broken)
 {
 	json_error_t error;
 	struct slice text = {r->body.data, r->body.len};
+	struct chunk chunk;
+	if (scan(r, text, &chunk)) {
+		r->too_large = take_scanned(r, &chunk) < 0 || r->too_large;
+		return true;
+	}
 	json_t *value = load(text, &error);
 	json_t *object = json_is_array(value) ? json_array_get(value, 0) : value;
 	bool cut = value == NULL &&
