@@ -79,10 +79,8 @@ check_services(const struct catalog *c, struct problems *problems)
 			/* The user's own stand first: that is where something can be changed. */
 			problems_add(problems, p->where, 0,
 				"the providers '%s' and '%s' (%s) reach the same service, %s: keys "
-				"of one "
-				"service share one budget, so disable one with enabled = no, and "
-				"give "
-				"the other several keys",
+				"of one service share one budget, so disable one with enabled = "
+				"no, and give the other several keys",
 				p->name, q->name, q->where, bytes_cstr(&mine));
 		}
 	}

@@ -113,8 +113,8 @@ refuse_provider(const struct catalog *c, const struct section_reader *r,
 	struct bytes reason = {0};
 	bytes_append_str(&reason, "there is no such provider");
 	catalog_suggest(c, name, &reason);
-	bytes_append_str(&reason, "; one that is not in the catalogue needs a section "
-				  "[provider NAME] with its base_url");
+	bytes_append_str(&reason, "; one that is not in the catalogue needs a section [provider "
+				  "NAME] with its base_url");
 	refuse_header(r, s, bytes_cstr(&reason));
 	bytes_finish(&reason);
 }
@@ -174,8 +174,7 @@ load_key(struct catalog *c, const struct section_reader *r, const struct ini_sec
 	if (!is_name(name) || problems_looks_secret(name.data)) {
 		refuse_header(r, s,
 			"the name of a key has 1 to 32 letters, digits, '.', '_' and '-' (and is "
-			"not "
-			"the key)");
+			"not the key)");
 		return;
 	}
 	struct key_source **at = &p->keys;

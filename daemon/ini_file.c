@@ -191,8 +191,7 @@ check_continuation(struct reader *r, struct slice text)
 	if (known) {
 		problems_add(r->problems, r->file->path, r->line,
 			"%s is indented, and would be read as part of the value above it: begin it "
-			"in "
-			"the first column",
+			"in the first column",
 			name);
 		r->orphaned = true;
 	}

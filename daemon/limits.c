@@ -178,6 +178,15 @@ clock_minutes(const char *word)
 	return hour < 24 && minute < 60 ? hour * 60 + minute : -1;
 }
 
+/* Takes a word that is known to fit. */
+static void
+copy_word(struct words *w, char to[LIMIT_NAME_MAX])
+{
+	const char *word = peek(w);
+	memcpy(to, word, strlen(word) + 1);
+	w->at++;
+}
+
 static const char *
 take_window(struct words *w, struct limit *l)
 {
@@ -196,8 +205,7 @@ take_window(struct words *w, struct limit *l)
 		if (!is_zone(peek(w)))
 			return "after the time comes a time zone, such as UTC or "
 			       "America/Los_Angeles";
-		strcpy(l->zone, peek(w));
-		w->at++;
+		copy_word(w, l->zone);
 	}
 	return NULL;
 }
@@ -205,16 +213,17 @@ take_window(struct words *w, struct limit *l)
 static const char *
 parse_rate(struct words *w, struct limit *l)
 {
+	static const char *const singular[] = {"request", "token", "input_token"};
 	if (!is_name(peek(w)) || strcmp(peek(w), "per") == 0)
 		return "after the amount comes what is counted (requests, tokens, input_tokens, or "
-		       "a "
-		       "provider's own unit), or 'concurrent'";
-	strcpy(l->metric, peek(w));
-	w->at++;
+		       "a provider's own unit), or 'concurrent'";
+	copy_word(w, l->metric);
 	/* "1 request per minute" reads better, and means the same. */
-	if (strcmp(l->metric, "request") == 0 || strcmp(l->metric, "token") == 0 ||
-		strcmp(l->metric, "input_token") == 0)
-		strcat(l->metric, "s");
+	for (size_t i = 0; i < sizeof(singular) / sizeof(singular[0]); i++) {
+		size_t len = strlen(singular[i]);
+		if (strcmp(l->metric, singular[i]) == 0)
+			memcpy(l->metric + len, "s", 2);
+	}
 	if (!take(w, "per"))
 		return "expected 'per' and a span of time";
 	l->count = 1;

@@ -203,10 +203,8 @@ option_text_source(const char *text, const struct option_context *context, struc
 			credential ? "a credential" : "an environment variable");
 	else
 		bytes_append_str(why, "a key itself is never written here; put it into an "
-				      "environment variable or "
-				      "a file that only you can read, and write env:NAME, "
-				      "dotenv:NAME, file:PATH or "
-				      "credential:NAME");
+				      "environment variable or a file that only you can read, and "
+				      "write env:NAME, dotenv:NAME, file:PATH or credential:NAME");
 	return NULL;
 }
 

@@ -154,7 +154,9 @@ split_url(const char *text, struct url *u)
 		if ((unsigned char)*p <= 0x20 || *p == 0x7f || strchr("\"<>\\^`{|}", *p) != NULL)
 			return "there is a character in it that no URL has";
 	const char *colon = strstr(text, "://");
-	u->scheme = (struct slice){text, colon ? (size_t)(colon - text) : 0};
+	if (colon == NULL)
+		colon = text;
+	u->scheme = (struct slice){text, (size_t)(colon - text)};
 	bool tls = slice_is(u->scheme, "https");
 	if (!tls && !slice_is(u->scheme, "http"))
 		return "it must begin with https:// (or http:// for this machine)";

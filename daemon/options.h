@@ -50,16 +50,16 @@ enum option_type {
 
 struct option {
 	enum section_kind section;
-	const char *name;
 	enum option_type type;
+	const char *name;
 	size_t offset;
 	const char *value;   /* the default, as it is written in a file; NULL: unset */
 	const char *unset;   /* when there is no default: what then happens */
 	const char *example; /* when there is no default: what the example file shows */
 	int64_t min, max;    /* of the numeric types, in the type's unit; max 0: no bounds */
 	const char *choices; /* of OPTION_CHOICE, and of a list's elements: "error, warning" */
-	bool reloadable;     /* a reload applies it; else it needs a restart */
 	const char *help;
+	bool reloadable; /* a reload applies it; else it needs a restart */
 };
 
 /* The whole table, by section in the order of enum section_kind. */

@@ -12,16 +12,16 @@
 #define DAY (24 * HOUR)
 
 #define CONFIG(section, name, type, field)                                                         \
-	SECTION_##section, name, OPTION_##type, offsetof(struct config, field)
+	SECTION_##section, OPTION_##type, name, offsetof(struct config, field)
 #define PROVIDER(name, type, field)                                                                \
-	SECTION_PROVIDER, name, OPTION_##type, offsetof(struct provider, field)
-#define MODEL(name, type, field) SECTION_MODEL, name, OPTION_##type, offsetof(struct model, field)
-#define KEY(name, type, field) SECTION_KEY, name, OPTION_##type, offsetof(struct key_source, field)
+	SECTION_PROVIDER, OPTION_##type, name, offsetof(struct provider, field)
+#define MODEL(name, type, field) SECTION_MODEL, OPTION_##type, name, offsetof(struct model, field)
+#define KEY(name, type, field) SECTION_KEY, OPTION_##type, name, offsetof(struct key_source, field)
 
 static const struct option table[] = {
 	{CONFIG(DAEMON, "socket", PATH, socket),
-		.unset = "freellmd.sock in $XDG_RUNTIME_DIR; without that in /run/freellmd "
-			 "where the daemon may write there, else in state_dir",
+		.unset = "freellmd.sock in $XDG_RUNTIME_DIR; without that in /run/freellmd where "
+			 "the daemon may write there, else in state_dir",
 		.example = "/run/user/1000/freellmd.sock",
 		.help = "The Unix socket that clients connect to."},
 	{CONFIG(DAEMON, "socket_mode", MODE, socket_mode), .value = "0600", .min = 0, .max = 0777,
@@ -48,8 +48,8 @@ static const struct option table[] = {
 	{CONFIG(DAEMON, "dotenv", PATH, dotenv),
 		.unset = ".env in the folder of the configuration file", .example = ".env",
 		.reloadable = true,
-		.help = "The file that dotenv:NAME reads; what the environment does not set"
-			" is looked up there too."},
+		.help = "The file that dotenv:NAME reads; what the environment does not set is "
+			"looked up there too."},
 	{CONFIG(DAEMON, "allow_users", LIST, allow_users), .unset = "nobody else",
 		.example = "alice, 1001", .reloadable = true,
 		.help = "Names or uids that may submit, besides the daemon's own user and root."},
@@ -85,12 +85,12 @@ static const struct option table[] = {
 		.help = "A paused client that reads nothing for so long is dropped."},
 	{CONFIG(LIMITS, "session_idle", DURATION, session_idle_ms), .value = "1 min", .min = 100,
 		.max = 1 * DAY, .reloadable = true,
-		.help = "A connection that stays silent in the middle of a message is "
-			"closed after so long."},
+		.help = "A connection that stays silent in the middle of a message is closed after "
+			"so long."},
 	{CONFIG(LIMITS, "stream_hold", SIZE, stream_hold), .value = "64 KiB", .min = 0,
 		.max = 16 * MIB, .reloadable = true,
-		.help = "How much of a stream is held back until its first content, so that"
-			" a failure can be retried."},
+		.help = "How much of a stream is held back until its first content, so that a "
+			"failure can be retried."},
 	{CONFIG(HTTP, "connect_timeout", DURATION, connect_timeout_ms), .value = "10 s", .min = 100,
 		.max = 10 * MINUTE, .reloadable = true,
 		.help = "Until a connection to a provider stands."},
@@ -118,14 +118,14 @@ static const struct option table[] = {
 		.reloadable = true, .help = "Attempts for one job, over all its targets."},
 	{CONFIG(RETRY, "backoff_base", DURATION, backoff_base_ms), .value = "500 ms", .min = 1,
 		.max = 1 * MINUTE, .reloadable = true,
-		.help = "The first pause; each next one may be twice as long. Each is drawn"
-			" at random up to that."},
+		.help = "The first pause; each next one may be twice as long. Each is drawn at "
+			"random up to that."},
 	{CONFIG(RETRY, "backoff_max", DURATION, backoff_max_ms), .value = "30 s", .min = 1,
 		.max = 1 * HOUR, .reloadable = true, .help = "The longest pause."},
 	{CONFIG(RETRY, "max_wait", DURATION, max_wait_ms), .value = "2 min", .min = 0,
 		.max = 1 * DAY, .reloadable = true,
-		.help = "A provider's Retry-After beyond this ends the job, and says when "
-			"to come back."},
+		.help = "A provider's Retry-After beyond this ends the job, and says when to come "
+			"back."},
 	{CONFIG(CACHE, "enabled", BOOL, cache_enabled), .value = "yes", .reloadable = true,
 		.help = "Keep answers, and give them again to the same question."},
 	{CONFIG(CACHE, "ttl", DURATION, cache_ttl_ms), .value = "1 h", .min = 1, .max = 365 * DAY,
@@ -147,12 +147,12 @@ static const struct option table[] = {
 	{PROVIDER("base_url", URL, base_url),
 		.unset = "the catalogue's; a provider that is not in the catalogue needs one",
 		.example = "http://127.0.0.1:8080/v1", .reloadable = true,
-		.help = "Where its API begins; /chat/completions is appended. ${NAME} is "
-			"taken from the environment. http:// only to this machine."},
+		.help = "Where its API begins; /chat/completions is appended. ${NAME} is taken "
+			"from the environment. http:// only to this machine."},
 	{PROVIDER("env", VARIABLES, env), .unset = "none", .example = "GROQ_API_KEY",
 		.reloadable = true,
-		.help = "Environment variables to look for a key in, when none is "
-			"configured; also with _1, _2, ... appended."},
+		.help = "Environment variables to look for a key in, when none is configured; also "
+			"with _1, _2, ... appended."},
 	{PROVIDER("needs_key", BOOL, needs_key),
 		.unset = "yes when it has key, env or a [key] section", .example = "no",
 		.reloadable = true, .help = "Is it left out while it has no key?"},
@@ -167,16 +167,16 @@ static const struct option table[] = {
 	{PROVIDER("set", LIST, set), .unset = "none",
 		.example = "parallel_tool_calls=false if tools, max_tokens=8192 default",
 		.reloadable = true,
-		.help = "Parameters that are always set, set if another one is there, or "
-			"set when the client did not."},
+		.help = "Parameters that are always set, set if another one is there, or set when "
+			"the client did not."},
 	{PROVIDER("headers", HEADERS, headers), .unset = "none",
 		.example = "HTTP-Referer: https://example.org | X-Title: example",
 		.reloadable = true,
 		.help = "More request headers, separated by |. None with a credential."},
 	{PROVIDER("limits", LIMITS, limits), .unset = "none",
 		.example = "60 requests per minute, 100000 tokens per day", .reloadable = true,
-		.help = "What it allows as a whole: AMOUNT METRIC per [N] UNIT [aligned | "
-			"refill | resets HH:MM ZONE], N concurrent."},
+		.help = "What it allows as a whole: AMOUNT METRIC per [N] UNIT [aligned | refill | "
+			"resets HH:MM ZONE], N concurrent."},
 	{PROVIDER("counts", LIST, counts), .unset = "everything it answers",
 		.choices = "input, estimate, failed", .example = "input, estimate, failed",
 		.reloadable = true, .help = "What it counts against its limits."},
@@ -228,14 +228,14 @@ static const struct option table[] = {
 		.help = "What else is worth knowing."},
 	{KEY("source", SOURCE, source), .unset = "it must be given",
 		.example = "env:OPENROUTER_KEY_A", .reloadable = true,
-		.help = "env:NAME, dotenv:NAME, file:PATH (mode 0600) or credential:NAME "
-			"(of systemd). Never the key itself."},
+		.help = "env:NAME, dotenv:NAME, file:PATH (mode 0600) or credential:NAME (of "
+			"systemd). Never the key itself."},
 	{KEY("environment", CHOICE, environment), .unset = "all of them", .example = "production",
 		.choices = "development, staging, production", .reloadable = true,
 		.help = "The environment it is for."},
 	{KEY("schedule", SCHEDULE, schedule), .value = "always", .reloadable = true,
-		.help = "When it may be used: always, or days of the month in local time, "
-			"such as 1-14, 20."},
+		.help = "When it may be used: always, or days of the month in local time, such as "
+			"1-14, 20."},
 };
 
 const struct option *

@@ -83,7 +83,7 @@ problems_quote(struct bytes *to, const char *text)
 	}
 	bytes_append_char(to, '\'');
 	size_t len = 0;
-	for (; text[len] != '\0' && len < QUOTE_MAX; len++) {
+	for (; len < QUOTE_MAX && text[len] != '\0'; len++) {
 		unsigned char c = (unsigned char)text[len];
 		bytes_append_char(to, c < 0x20 || c == 0x7f ? '?' : text[len]);
 	}

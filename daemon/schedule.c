@@ -58,8 +58,7 @@ schedule_parse(const char *text, uint32_t *days, struct bytes *why)
 		return true;
 	if (strcasecmp(text, "weekly") == 0 || strcasecmp(text, "monthly") == 0) {
 		bytes_append_str(why, "rotation through a set of keys is not there yet: write "
-				      "always, or the days of "
-				      "the month, such as 1-14, 20");
+				      "always, or the days of the month, such as 1-14, 20");
 		return false;
 	}
 	if (parse_days(text, days))

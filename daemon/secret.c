@@ -91,8 +91,7 @@ read_credential(const char *name, const char *dotenv, char *to, struct bytes *wh
 	if (folder == NULL || folder[0] != '/') {
 		bytes_printf(why,
 			"there is no credential '%s': $CREDENTIALS_DIRECTORY is not set "
-			"(LoadCredential= "
-			"of systemd does that)",
+			"(LoadCredential= of systemd does that)",
 			name);
 		return -ENOENT;
 	}

@@ -70,6 +70,22 @@ settings_write(const char *name, const char *text)
 	return settings_write_bytes(name, text, strlen(text));
 }
 
+char *
+settings_read_source(const char *name)
+{
+	enum { LARGEST = 1 << 20 };
+	char path[1024];
+	const char *root = getenv("FREELLMD_SOURCE_ROOT");
+	snprintf(path, sizeof(path), "%s/%s", root != NULL ? root : ".", name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *text = calloc(1, LARGEST);
+	ssize_t len = fd >= 0 && text != NULL ? read(fd, text, LARGEST - 1) : -1;
+	if (len <= 0)
+		fail_msg("%s cannot be read", path);
+	close(fd);
+	return text;
+}
+
 void
 settings_seen(void *context, const char *sentence)
 {

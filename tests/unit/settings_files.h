@@ -28,12 +28,16 @@ const char *settings_path(const char *name);
 const char *settings_write(const char *name, const char *text);
 const char *settings_write_bytes(const char *name, const void *data, size_t len);
 
+/* The text of a file of the source tree, for the caller to free. */
+char *settings_read_source(const char *name);
+
 /* A config_problem_cb whose context is a struct seen_problems. */
 void settings_seen(void *context, const char *sentence);
 void settings_seen_free(struct seen_problems *seen);
 
 /* Fails the test unless the problems are these: each of `expected` (NULL at the end) must be in the
  * sentence at its place. */
-void settings_expect(const char *title, const struct seen_problems *seen, const char *const *expected);
+void settings_expect(
+	const char *title, const struct seen_problems *seen, const char *const *expected);
 
 #endif

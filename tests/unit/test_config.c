@@ -474,22 +474,6 @@ test_print(void **state)
 	config_destroy(c);
 }
 
-static char *
-read_source(const char *name)
-{
-	char path[1024];
-	const char *root = getenv("FREELLMD_SOURCE_ROOT");
-	snprintf(path, sizeof(path), "%s/%s", root ? root : ".", name);
-	FILE *f = fopen(path, "re");
-	if (f == NULL)
-		fail_msg("%s: %s", path, strerror(errno));
-	char *text = calloc(1, 1 << 20);
-	assert_non_null(text);
-	assert_true(fread(text, 1, (1 << 20) - 1, f) > 0);
-	fclose(f);
-	return text;
-}
-
 /* The catalogue that is installed loads without a problem, and says something. */
 static void
 test_real_catalogue(void **state)
@@ -497,7 +481,7 @@ test_real_catalogue(void **state)
 	static const char *const none[] = {NULL};
 	struct seen_problems seen = {0};
 	struct config *c = NULL;
-	char *text = read_source("daemon/providers.ini");
+	char *text = settings_read_source("daemon/providers.ini");
 	setenv("FREELLMD_CATALOG", settings_write("providers.ini", text), 1);
 	free(text);
 	int error = config_load(&c, "/dev/null", settings_seen, &seen);
@@ -534,16 +518,17 @@ static void
 uncomment(char *text, const char *what)
 {
 	char *at = strstr(text, what);
-	if (at == NULL)
+	if (at != NULL)
+		memmove(at + 1, at + 2, strlen(at + 2) + 1);
+	else
 		fail_msg("the example has no '%s'", what);
-	memmove(at + 1, at + 2, strlen(at + 2) + 1);
 }
 
 static void
 test_example(void **state)
 {
-	char *text = read_source("freellmd.ini.example");
-	char *catalogue_text = read_source("daemon/providers.ini");
+	char *text = settings_read_source("freellmd.ini.example");
+	char *catalogue_text = settings_read_source("daemon/providers.ini");
 	setenv("FREELLMD_CATALOG", settings_write("providers.ini", catalogue_text), 1);
 	free(catalogue_text);
 	load_example(text);

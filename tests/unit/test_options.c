@@ -304,20 +304,53 @@ test_table(void **state)
 	}
 }
 
-static char *
-read_example(void)
+/* Is there an option at the beginning of a line, commented out or not? */
+static bool
+has_option(const char *from, const char *to)
 {
-	char path[1024];
-	const char *root = getenv("FREELLMD_SOURCE_ROOT");
-	snprintf(path, sizeof(path), "%s/freellmd.ini.example", root ? root : ".");
-	FILE *f = fopen(path, "re");
-	if (f == NULL)
-		fail_msg("%s cannot be read", path);
-	char *text = calloc(1, 1 << 18);
-	assert_non_null(text);
-	assert_true(fread(text, 1, (1 << 18) - 1, f) > 0);
-	fclose(f);
-	return text;
+	for (const char *p = from; p < to; p++) {
+		const char *name = p[1] == ';' ? p + 2 : p + 1;
+		if (p[0] == '\n' && name[0] >= 'a' && name[0] <= 'z')
+			return true;
+	}
+	return false;
+}
+
+/* Behind the next "[...]" at the beginning of a line, which must be this one. */
+static const char *
+next_header(const char *at, const char *header)
+{
+	char line[64];
+	char commented[64];
+	snprintf(line, sizeof(line), "\n%s", header);
+	snprintf(commented, sizeof(commented), "\n;%s", header);
+	const char *found = strstr(at, line);
+	if (found == NULL)
+		found = strstr(at, commented);
+	if (found == NULL) {
+		fail_msg("the example has no %s", header);
+		return at;
+	}
+	assert_false(has_option(at, found));
+	return found + strlen(line);
+}
+
+/* Behind the option, which must be the next one. */
+static const char *
+next_option(const char *at, const struct option *o)
+{
+	struct bytes expected = {0};
+	bytes_append_char(&expected, '\n');
+	options_document(o, &expected);
+	const char *found = strstr(at, bytes_cstr(&expected));
+	if (found == NULL) {
+		fail_msg("the example must have, in this place:\n%s", expected.data);
+		return at;
+	}
+	assert_false(has_option(at, found));
+	at = found + expected.len - 1;
+	bytes_finish(&expected);
+	return at;
 }
 
 /* The example's options are the table's, in its order, each with the same help, bounds and default;
@@ -329,35 +362,14 @@ test_example(void **state)
 		"[cache]", "[provider ", "[model ", "[key "};
 	size_t count;
 	const struct option *table = options_table(&count);
-	char *text = read_example();
+	char *text = settings_read_source("freellmd.ini.example");
 	const char *at = text;
-	int section = -1;
 	for (size_t i = 0; i < count; i++) {
-		if ((int)table[i].section != section) {
-			section = (int)table[i].section;
-			for (at = strchr(at, '['); at != NULL && at[-1] != '\n';
-				at = strchr(at + 1, '['))
-				if (at[-1] == ';' && at[-2] == '\n')
-					break;
-			assert_non_null(at);
-			assert_memory_equal(at, headers[section], strlen(headers[section]));
-		}
-		struct bytes expected = {0};
-		bytes_append_char(&expected, '\n');
-		options_document(&table[i], &expected);
-		const char *found = strstr(at, bytes_cstr(&expected));
-		if (found == NULL)
-			fail_msg("the example must have, in this place:\n%s", expected.data);
-		for (const char *p = at; p < found; p++)
-			if (p[0] == '\n' && p[1] == ';' && p[2] >= 'a' && p[2] <= 'z')
-				fail_msg("the example has what is not in the table: %.40s", p + 1);
-		at = found + expected.len - 1;
-		bytes_finish(&expected);
+		if (i == 0 || table[i].section != table[i - 1].section)
+			at = next_header(at, headers[table[i].section]);
+		at = next_option(at, &table[i]);
 	}
-	for (const char *p = at; (p = strstr(p, "\n;")) != NULL; p++)
-		assert_false(p[2] >= 'a' && p[2] <= 'z');
-	for (const char *p = text; (p = strchr(p, '\n')) != NULL; p++)
-		assert_false(p[1] >= 'a' && p[1] <= 'z');
+	assert_false(has_option(at, text + strlen(text) - 1));
 	free(text);
 }
 
