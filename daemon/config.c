@@ -128,7 +128,7 @@ complete_options(struct loader *l)
 	if (missing != NULL)
 		problems_add(&l->problems, c->file, 0, "%s", missing);
 	if (c->user_agent == NULL)
-		c->user_agent = copy("freellmd/" FREELLMD_VERSION);
+		c->user_agent = copy("freellmd/" FREELLM_VERSION);
 	if (c->catalog_file == NULL)
 		c->catalog_file = config_paths_catalog();
 	l->context.dotenv = c->dotenv;
