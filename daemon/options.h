@@ -25,21 +25,21 @@ enum section_kind {
 };
 
 enum option_type {
-	OPTION_BOOL,     /* bool */
-	OPTION_INTEGER,  /* int64_t, as the next three */
-	OPTION_SIZE,     /* bytes */
-	OPTION_DURATION, /* milliseconds */
-	OPTION_MODE,     /* octal file mode */
-	OPTION_DECIMAL,  /* double */
-	OPTION_TRISTATE, /* enum tristate */
-	OPTION_STRING,   /* char *, as all that follow */
-	OPTION_CHOICE,   /* one of the row's choices */
-	OPTION_LIST,     /* comma-separated words */
+	OPTION_BOOL,      /* bool */
+	OPTION_INTEGER,   /* int64_t, as the next three */
+	OPTION_SIZE,      /* bytes */
+	OPTION_DURATION,  /* milliseconds */
+	OPTION_MODE,      /* octal file mode */
+	OPTION_DECIMAL,   /* double */
+	OPTION_TRISTATE,  /* enum tristate */
+	OPTION_STRING,    /* char *, as all that follow */
+	OPTION_CHOICE,    /* one of the row's choices */
+	OPTION_LIST,      /* comma-separated words */
 	OPTION_VARIABLES, /* ... of names of environment variables */
-	OPTION_RENAMES, /* ... of OURS=THEIRS */
-	OPTION_WEIGHTS, /* ... of UNIT=INPUT/OUTPUT */
-	OPTION_PATH,     /* made absolute */
-	OPTION_URL,      /* the base of an API */
+	OPTION_RENAMES,   /* ... of OURS=THEIRS */
+	OPTION_WEIGHTS,   /* ... of UNIT=INPUT/OUTPUT */
+	OPTION_PATH,      /* made absolute */
+	OPTION_URL,       /* the base of an API */
 	OPTION_PROXY,
 	OPTION_HEADERS,
 	OPTION_SOURCE, /* where a key comes from */

@@ -1,0 +1,158 @@
+#include "server.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "config.h"
+#include "listener.h"
+#include "log.h"
+#include "peer.h"
+#include "session.h"
+
+enum {
+	REFUSALS_MAX =
+		64, /* sessions beyond max_sessions that are told so, before they are just closed */
+	FLUSH_MS = 1000,
+};
+
+struct server {
+	struct server_parts parts;
+	struct server_shared shared;
+	uv_pipe_t pipe;
+	uv_timer_t flush_timer;
+	struct session *sessions;
+	uint64_t last_id;
+	bool listening, closing;
+	unsigned open_handles;
+	void (*closed)(void *context);
+	void *closed_context;
+};
+
+struct server_shared *
+server_shared(struct server *s)
+{
+	return &s->shared;
+}
+
+static void
+on_handle_closed(uv_handle_t *handle)
+{
+	struct server *s = handle->data;
+	if (--s->open_handles > 0 || !s->closing)
+		return;
+	bytes_finish(&s->shared.scratch);
+	free(s->shared.read_buffer);
+	msgpack_zone_destroy(&s->shared.zone);
+	free(s);
+}
+
+static void
+finish_closing(struct server *s)
+{
+	if (!s->closing || s->sessions || s->closed == NULL)
+		return;
+	void (*closed)(void *) = s->closed;
+	void *context = s->closed_context;
+	s->closed = NULL;
+	uv_close((uv_handle_t *)&s->flush_timer, on_handle_closed);
+	closed(context);
+}
+
+void
+server_session_closed(struct server *s, struct session *session)
+{
+	session_unlink(&s->sessions, session);
+	s->shared.session_count--;
+	finish_closing(s);
+}
+
+static void
+on_connection(uv_stream_t *stream, int status)
+{
+	struct server *s = stream->data;
+	if (status < 0) {
+		log_warning("a client could not be accepted: %s", uv_strerror(status));
+		return;
+	}
+	int64_t max = s->parts.config->max_sessions;
+	enum error_code refusal = ERROR_NONE;
+	if ((int64_t)s->shared.session_count >= max)
+		refusal = ERROR_CLIENT_LIMIT;
+	bool silent = (int64_t)s->shared.session_count >= max + REFUSALS_MAX;
+	struct session *session = session_accept(s, stream, ++s->last_id, refusal, silent);
+	if (session == NULL)
+		return;
+	session_link(&s->sessions, session);
+	s->shared.session_count++;
+}
+
+int
+server_create(struct server **to, const struct server_parts *parts, const struct listener *listener)
+{
+	struct server *s = calloc(1, sizeof *s);
+	if (s == NULL)
+		abort();
+	s->parts = *parts;
+	s->shared.parts = &s->parts;
+	s->shared.started_ms = clock_boottime_ms();
+	s->shared.read_buffer = malloc(SERVER_READ_BYTES);
+	if (s->shared.read_buffer == NULL || !msgpack_zone_init(&s->shared.zone, 8192))
+		abort();
+	s->pipe.data = s->flush_timer.data = s;
+	uv_timer_init(parts->loop, &s->flush_timer);
+	uv_pipe_init(parts->loop, &s->pipe, 0);
+	s->open_handles = 2;
+	s->listening = true;
+
+	int result = uv_pipe_open(&s->pipe, listener->fd);
+	if (result == 0)
+		result = uv_listen((uv_stream_t *)&s->pipe, SOMAXCONN, on_connection);
+	if (result != 0) {
+		server_stop_listening(s);
+		s->closing = true;
+		uv_close((uv_handle_t *)&s->flush_timer, on_handle_closed);
+		return result;
+	}
+	*to = s;
+	return 0;
+}
+
+void
+server_stop_listening(struct server *s)
+{
+	if (!s->listening)
+		return;
+	s->listening = false;
+	uv_close((uv_handle_t *)&s->pipe, on_handle_closed);
+}
+
+static void
+on_flush_timeout(uv_timer_t *timer)
+{
+	struct server *s = timer->data;
+	struct session *next;
+	for (struct session *session = s->sessions; session; session = next) {
+		next = session_next(session);
+		session_close(session);
+	}
+}
+
+void
+server_close(struct server *s, void (*closed)(void *context), void *context)
+{
+	server_stop_listening(s);
+	s->closing = true;
+	s->closed = closed;
+	s->closed_context = context;
+	struct session *next;
+	for (struct session *session = s->sessions; session; session = next) {
+		next = session_next(session);
+		session_close_after_flush(session);
+	}
+	if (s->sessions)
+		uv_timer_start(&s->flush_timer, on_flush_timeout, FLUSH_MS, 0);
+	finish_closing(s);
+}

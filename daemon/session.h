@@ -1,0 +1,61 @@
+/*
+ * One client connection: frames in, frames out, both bounded. What the messages mean is dispatch's.
+ *
+ * A client that stops reading is paused (nothing more is read from it, and its streams stop upstream) when more than
+ * session_buffer bytes wait for it, and dropped when it takes nothing for session_stall.
+ */
+#ifndef FREELLMD_SESSION_H
+#define FREELLMD_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "error.h"
+#include "peer.h"
+
+struct pending;
+struct server;
+struct server_shared;
+struct session;
+
+/* Accepts from `listener`. A `refusal` answers each request with that code; `silent`, or a failure, gives NULL and the
+ * connection is closed. */
+struct session *session_accept(struct server *server, uv_stream_t *listener, uint64_t id,
+	enum error_code refusal, bool silent);
+
+/* Ends it: its jobs are abandoned, its memory goes in the close callbacks, after server_session_closed. Not from within
+ * session_send. */
+void session_close(struct session *s);
+void session_close_after_flush(struct session *s);
+
+void session_link(struct session **list, struct session *s);
+void session_unlink(struct session **list, struct session *s);
+struct session *session_next(const struct session *s);
+
+/* For dispatch. */
+
+/* Sends bytes that are whole messages: at once as far as the socket takes them, the rest later. Never closes from within;
+ * after a failure the session ends soon, and what is sent is lost. */
+void session_send(struct session *s, const void *data, size_t len);
+
+/* Between these, what is sent is gathered and leaves in one piece. For replays; never around a live stream. */
+void session_cork(struct session *s);
+void session_uncork(struct session *s);
+
+/* What follows from this client is read and thrown away for a short time, so that it can still read our answer to what
+ * it is writing; then the session ends. */
+void session_discard(struct session *s);
+
+struct server_shared *session_shared(struct session *s);
+const struct peer *session_peer(const struct session *s);
+uint64_t session_id(const struct session *s);
+enum error_code session_refusal(const struct session *s);
+
+/* The list of its requests in flight: dispatch's to fill. */
+struct pending **session_pending(struct session *s);
+size_t *session_pending_count(struct session *s);
+
+#endif
