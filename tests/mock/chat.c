@@ -264,7 +264,7 @@ pieces_next(struct pieces *p, struct buf *out)
 	if (p->next >= p->count)
 		return false;
 	if (p->stamp)
-		buf_printf(out, "@%" PRId64 " ", clock_monotonic_us());
+		buf_printf(out, "%s@%" PRId64 " ", p->next > 0 ? " " : "", clock_monotonic_us());
 	if (p->cycle)
 		take_cycled(p, out);
 	else if (p->words)

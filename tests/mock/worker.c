@@ -60,9 +60,10 @@ static bool
 admit(struct mock *mock, int fd)
 {
 	struct counters *counters = &mock->log.counters;
-	bool admitted = mock->refuse_connections == 0 && (size_t)fd < mock->descriptors;
+	bool admitted;
 
 	pthread_mutex_lock(&mock->lock);
+	admitted = mock->refuse_connections == 0 && (size_t)fd < mock->descriptors;
 	if (admitted) {
 		counters->accepted++;
 		if (++counters->open > counters->peak_open)
@@ -116,21 +117,19 @@ give_all(struct worker *worker)
 {
 	union address peer = {.in = {.sin_family = AF_INET}};
 
-	if (worker->given_count == 0)
-		return;
-	for (size_t i = 0; i < worker->given_count; i++) {
-		enum MHD_Result result =
-			MHD_add_connection(worker->http, worker->given[i], &peer.any, sizeof(peer));
+	/* Running the library may take more sockets and give them back. */
+	while (worker->given_count > 0) {
+		int fd = worker->given[--worker->given_count];
 
 		/* On failure the library has closed the socket. */
-		if (result != MHD_YES) {
+		if (MHD_add_connection(worker->http, fd, &peer.any, sizeof(peer.in)) != MHD_YES) {
 			pthread_mutex_lock(&worker->mock->lock);
 			worker->mock->log.counters.open--;
 			pthread_mutex_unlock(&worker->mock->lock);
 		}
+		if (worker->given_count == 0)
+			http_run(worker->http);
 	}
-	worker->given_count = 0;
-	http_run(worker->http);
 }
 
 void
@@ -161,22 +160,21 @@ worker_unwatch(struct worker *worker, int fd)
 void
 worker_listen(struct worker *worker)
 {
-	int64_t deaf_until_us;
+	struct mock *mock = worker->mock;
 
-	pthread_mutex_lock(&worker->mock->lock);
-	deaf_until_us = worker->mock->deaf_until_us;
-	pthread_mutex_unlock(&worker->mock->lock);
-	if (deaf_until_us > clock_monotonic_us()) {
+	pthread_mutex_lock(&mock->lock);
+	if (mock->deaf_until_us > clock_monotonic_us()) {
 		if (worker->listener >= 0)
 			close(worker->listener);
 		worker->listener = -1;
-		timers_arm(&worker->timers, &worker->listen_timer, deaf_until_us);
+		timers_arm(&worker->timers, &worker->listen_timer, mock->deaf_until_us);
 	} else if (worker->listener < 0) {
-		worker->listener = listen_on(worker->mock->bind, worker->mock->port);
+		worker->listener = listen_on(mock->bind, mock->port);
 		if (worker->listener < 0)
 			abort();
 		worker_watch(worker, worker->listener, &worker->listen_watch, EPOLLIN, false);
 	}
+	pthread_mutex_unlock(&mock->lock);
 }
 
 static void

@@ -26,7 +26,7 @@ struct worker {
 	struct mock *mock;
 	pthread_t thread;
 	int epoll;
-	int listener; /* -1 while nothing listens */
+	int listener; /* -1 while nothing listens; changes with the mock's lock held */
 	int wake;
 	int dummy; /* stands in for a socket that was taken from the library */
 	struct MHD_Daemon *http;

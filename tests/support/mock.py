@@ -2,6 +2,7 @@
 import http.client
 import json
 import signal
+import socket
 import subprocess
 import threading
 import urllib.parse
@@ -57,6 +58,18 @@ class Mock:
 
     def config(self, **settings):
         self.control("POST", "/_mock/config", settings)
+
+    def deafen(self, milliseconds=86_400_000):
+        """Nobody can connect until then, or until hear(); connections that exist work on."""
+        self.config(deaf_ms=milliseconds)
+
+    def hear(self):
+        self.config(deaf_ms=0)
+        wait_until(self._listens, "the mock to listen")
+
+    def _listens(self):
+        with socket.socket() as probe:
+            return probe.connect_ex((self.host, self.port)) == 0
 
     def clock(self, **change):
         """advance_ms, set_ms, freeze; returns the virtual time in microseconds."""
