@@ -7,6 +7,7 @@
 
 #include "catalog.h"
 #include "ini_file.h"
+#include "openai.h"
 #include "problems.h"
 #include "section.h"
 
@@ -83,6 +84,29 @@ add_provider(struct catalog *c, struct slice name, bool is_catalogue)
 	return p;
 }
 
+/* drop, rename and set are a language of their own, which is the request builder's. Each is checked
+ * alone, so that a mistake in one does not hide one in the next. */
+static void
+check_quirks(const struct section_reader *r, const struct ini_section *s, const struct provider *p)
+{
+	const struct {
+		const char *option;
+		struct openai_quirks quirks;
+	} checks[] = {
+		{"drop", {.drop = p->drop}},
+		{"rename", {.rename = p->rename}},
+		{"set", {.set = p->set}},
+	};
+	struct bytes why = {0};
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		const struct ini_entry *e = ini_section_entry(s, checks[i].option);
+		bytes_clear(&why);
+		if (e != NULL && !openai_quirks_check(&checks[i].quirks, &why))
+			problems_add(r->problems, r->file->path, e->line, "%s", bytes_cstr(&why));
+	}
+	bytes_finish(&why);
+}
+
 static void
 load_provider(struct catalog *c, const struct section_reader *r, const struct ini_section *s,
 	bool is_catalogue)
@@ -98,6 +122,7 @@ load_provider(struct catalog *c, const struct section_reader *r, const struct in
 		p = add_provider(c, name, is_catalogue);
 	set_where(&p->where, r, s->line);
 	section_apply(r, s, SECTION_PROVIDER, p);
+	check_quirks(r, s, p);
 	p->needs_key_given = p->needs_key_given || ini_section_entry(s, "needs_key") != NULL;
 	/* It was refused, and that was said. */
 	if (p->base_url == NULL && p->unusable == NULL && ini_section_entry(s, "base_url") != NULL)

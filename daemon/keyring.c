@@ -1,6 +1,5 @@
 #include "keyring.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +11,7 @@
 #include <sodium.h>
 
 #include "config.h"
-#include "dotenv.h"
+#include "key_variables.h"
 #include "schedule.h"
 #include "secret.h"
 
@@ -29,16 +28,10 @@ struct key {
 	struct key *next;
 };
 
-/* A variable to remove from the environment. */
-struct variable {
-	char *name;
-	struct variable *next;
-};
-
 struct keyring {
 	struct key *keys; /* in the order they are tried */
 	struct key **end;
-	struct variable *variables;
+	struct key_variables *variables; /* to remove from the environment */
 	const char *dotenv;
 	struct bytes *why;
 	bool failed;
@@ -52,15 +45,6 @@ must(void *memory)
 	if (memory == NULL)
 		abort();
 	return memory;
-}
-
-static void
-forget_later(struct keyring *k, const char *name)
-{
-	struct variable *v = must(calloc(1, sizeof(*v)));
-	v->name = must(strdup(name));
-	v->next = k->variables;
-	k->variables = v;
 }
 
 static void
@@ -124,7 +108,7 @@ read_configured(struct keyring *k, const struct provider *p, const struct key_so
 	if (secret != NULL) {
 		add_key(k, p, source->name, secret, days);
 		if (strncmp(source->source, "env:", 4) == 0)
-			forget_later(k, source->source + 4);
+			key_variables_add(&k->variables, source->source + 4);
 		if (strncmp(source->source, "dotenv:", 7) == 0)
 			k->dotenv_used = true;
 	} else {
@@ -209,77 +193,6 @@ read_provider(struct keyring *k, const struct provider *p, const struct config *
 		search(k, p, "dotenv:");
 }
 
-static bool
-list_has(const char *list, struct slice word)
-{
-	for (const char *at = list; at != NULL && *at != '\0'; at += strspn(at, ", ")) {
-		size_t len = strcspn(at, ", ");
-		if (len == word.len && memcmp(at, word.data, len) == 0)
-			return true;
-		at += len;
-	}
-	return false;
-}
-
-/* Is it "NAME" or "NAME_1", ... for a NAME in the list? */
-static bool
-is_listed(const char *list, struct slice variable)
-{
-	if (list_has(list, variable))
-		return true;
-	size_t digits = 0;
-	while (digits < variable.len &&
-		isdigit((unsigned char)variable.data[variable.len - 1 - digits]))
-		digits++;
-	variable.len -= digits;
-	if (digits == 0 || variable.len == 0 || variable.data[variable.len - 1] != '_')
-		return false;
-	variable.len--;
-	return list_has(list, variable);
-}
-
-/* What the catalogue says is a key is removed whether it was used or not. */
-static void
-forget_listed(struct keyring *k, const struct catalog *c)
-{
-	for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
-		struct slice variable = {*entry, strcspn(*entry, "=")};
-		bool listed = false;
-		for (const struct provider *p = c->providers; p != NULL; p = p->next)
-			listed = listed || is_listed(p->env, variable);
-		if (!listed)
-			continue;
-		char *name = must(strndup(variable.data, variable.len));
-		forget_later(k, name);
-		free(name);
-	}
-}
-
-/* unsetenv only drops the pointer: the kernel shows the bytes in /proc/PID/environ until they are
- * overwritten where they are. */
-static void
-wipe_variable(const char *name)
-{
-	char *value = getenv(name);
-	if (value == NULL)
-		return;
-	sodium_memzero(value, strlen(value));
-	unsetenv(name);
-}
-
-static void
-wipe_variables(struct keyring *k, bool remove)
-{
-	while (k->variables != NULL) {
-		struct variable *v = k->variables;
-		k->variables = v->next;
-		if (remove)
-			wipe_variable(v->name);
-		free(v->name);
-		free(v);
-	}
-}
-
 static void
 warn_if_readable(const struct keyring *k)
 {
@@ -300,8 +213,10 @@ keyring_create(struct keyring **to, const struct config *config, struct bytes *w
 	for (const struct provider *p = config->catalog.providers; p != NULL; p = p->next)
 		if (p->enabled)
 			read_provider(k, p, config);
-	forget_listed(k, &config->catalog);
-	wipe_variables(k, !k->failed);
+	key_variables_add_listed(&k->variables, &config->catalog);
+	if (!k->failed)
+		key_variables_wipe(k->variables);
+	key_variables_free(&k->variables);
 	warn_if_readable(k);
 	if (k->unlocked)
 		log_warning("keys: their memory could not be locked and may be swapped out: raise "

@@ -114,6 +114,13 @@ static const struct {
 		{"/f.ini:2: headers: a header with a credential"}},
 	{"[provider alpha]\nlimits = 5 requests per minute, nonsense\n",
 		{"/f.ini:2: limits: 'nonsense': a limit begins"}},
+	{"[provider alpha]\nnotes = x\nset = max_tokens\n",
+		{"/f.ini:3: set: cannot read \"max_tokens\""}},
+	{"[provider alpha]\nset = max_tokens={]\ndrop = a b\n",
+		{"/f.ini:3: drop: cannot read", "/f.ini:2: set: cannot read"}},
+	{"[provider alpha]\nset = parallel_tool_calls=false if tools, max_tokens=8192 default\n"
+	 "rename = seed\n",
+		{"/f.ini:3: rename: 'seed' is not OURS=THEIRS"}},
 	{"[daemon]\ndefault_model = one\n",
 		{"/f.ini:2: default_model: 'one' is not PROVIDER/MODEL"}},
 	{"[daemon]\ndefault_model = alpha/one, gamma/x\n",
