@@ -228,7 +228,7 @@ open_store(struct daemon *d, struct bytes *why)
 		.max_pending = 4 * (size_t)d->config->cache_max_entry + (1U << 20),
 	};
 	int result = store_open(&d->store, &options, why);
-	if (result == 0 || result == -EBUSY)
+	if (result == 0 || result == -EBUSY || result == -EPROTONOSUPPORT)
 		return result;
 	log_warning("running without a cache: %s", bytes_cstr(why));
 	bytes_clear(why);
