@@ -131,6 +131,10 @@ handle_request(struct session *s, const struct message *message)
 				: "too many clients are connected (max_sessions); try again later");
 		return;
 	}
+	if (message->params_problem) {
+		dispatch_send_error(s, message->msgid, ERROR_BAD_REQUEST, message->params_problem);
+		return;
+	}
 	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
 		if (slice_is(message->method, methods[i].name)) {
 			methods[i].handle(s, message);

@@ -12,18 +12,21 @@ read_msgid(const msgpack_object *value, uint32_t *to)
 }
 
 static const char *
-read_method(const msgpack_object *method, const msgpack_object *params, struct message *to)
+read_call(const msgpack_object *method, const msgpack_object *params, struct message *to)
 {
-	if (method->type != MSGPACK_OBJECT_STR)
+	if (method->type == MSGPACK_OBJECT_STR)
+		to->method = (struct slice){method->via.str.ptr, method->via.str.size};
+	else if (method->type == MSGPACK_OBJECT_BIN)
+		to->method = (struct slice){method->via.bin.ptr, method->via.bin.size};
+	else
 		return "the method must be a string";
-	if (params->type != MSGPACK_OBJECT_ARRAY || params->via.array.size > 1)
-		return "the params must be an array that holds one map, or nothing";
-	to->method = (struct slice){method->via.str.ptr, method->via.str.size};
-	if (params->via.array.size == 1) {
-		if (params->via.array.ptr->type != MSGPACK_OBJECT_MAP)
-			return "the only element of params must be a map";
+	uint32_t count = params->type == MSGPACK_OBJECT_ARRAY ? params->via.array.size : UINT32_MAX;
+	if (count > 1)
+		to->params_problem = "the params must be an array that holds one map, or nothing";
+	else if (count == 1 && params->via.array.ptr->type != MSGPACK_OBJECT_MAP)
+		to->params_problem = "the only element of params must be a map";
+	else if (count == 1)
 		to->params = params->via.array.ptr;
-	}
 	return NULL;
 }
 
@@ -56,7 +59,7 @@ message_decode(const msgpack_object *object, struct message *to, bool *has_msgid
 	if (to->kind == MESSAGE_NOTIFICATION) {
 		if (size != 3)
 			return "a notification must have three elements: [2, method, [params]]";
-		return read_method(&item[1], &item[2], to);
+		return read_call(&item[1], &item[2], to);
 	}
 	*has_msgid = size > 1 && read_msgid(&item[1], &to->msgid);
 	if (size != 4)
@@ -64,7 +67,7 @@ message_decode(const msgpack_object *object, struct message *to, bool *has_msgid
 	if (!*has_msgid)
 		return "the msgid must be an integer from 0 to 4294967295";
 	if (to->kind == MESSAGE_REQUEST)
-		return read_method(&item[2], &item[3], to);
+		return read_call(&item[2], &item[3], to);
 	return read_outcome(&item[2], &item[3], to);
 }
 

@@ -27,12 +27,18 @@ struct message {
 	uint32_t msgid;               /* requests and responses */
 	struct slice method;          /* requests and notifications */
 	const msgpack_object *params; /* requests and notifications: a map, or NULL for `[]` */
-	const msgpack_object *error;  /* responses: NULL on success */
+	const char *params_problem;  /* NULL, or what is wrong with the params, which are then NULL:
+					 a request is to be refused with this sentence */
+	const msgpack_object *error; /* responses: NULL on success */
 	const msgpack_object *result; /* responses: NULL on failure */
 };
 
-/* Returns NULL, or a sentence that says what is wrong. has msgid set in *to as far as it could be
- * read (*has_msgid). */
+/*
+ * Returns NULL, or a sentence that says what is wrong: then nothing that follows from this peer can
+ * be trusted. What is wrong with the params alone is only params_problem, and of a notification it
+ * is nobody's concern: a client in another language may send those of another protocol, as pynvim
+ * does, which also sends a method as binary. *has_msgid says whether to->msgid could be read.
+ */
 const char *message_decode(const msgpack_object *object, struct message *to, bool *has_msgid);
 
 /*
