@@ -14,11 +14,11 @@ struct mock;
 typedef const char *control_query(void *context, const char *name);
 
 /* Answers METHOD and URL. Returns the status and fills OUT with JSON. */
-int control_answer(struct mock *, const char *method, const char *url, const struct buf *body,
-	control_query *, void *context, struct buf *out);
+int control_answer(struct mock *mock, const char *method, const char *url, const struct buf *body,
+	control_query *query, void *context, struct buf *out);
 
 /* Applies a configuration object. Returns NULL, or a static sentence on the member that is wrong;
  * those before it are applied then. The caller holds the lock. */
-const char *control_configure(struct mock *, json_t *settings);
+const char *control_configure(struct mock *, json_t *object);
 
 #endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,52 +17,48 @@
 #include "worker.h"
 
 #define MAX_DESCRIPTORS ((rlim_t)1 << 20)
-#define MAX_THREADS 64
 
-enum option_id {
-	OPTION_PORT = 1000,
-	OPTION_BIND,
-	OPTION_THREADS,
-	OPTION_PACE,
-	OPTION_CHUNKS,
-	OPTION_PROFILE,
-	OPTION_LIMIT,
-	OPTION_ACCOUNT,
-	OPTION_KEY,
-	OPTION_MODEL,
-	OPTION_RECORDINGS,
-	OPTION_CONFIG,
-	OPTION_LOG_LIMIT,
-	OPTION_BODY_LIMIT,
-	OPTION_NO_LOG,
-	OPTION_MAX_BODY,
-	OPTION_VERBOSE,
-	OPTION_HELP,
-	OPTION_VERSION,
+struct arguments {
+	int64_t port, threads, log_limit, body_limit, max_body;
+	int64_t pace, chunks; /* -1: not given */
+	bool no_log, account, verbose, help, version;
+	const char *bind, *recordings, *profile, *config;
+	json_t *limits, *keys, *models;
+	json_t *settings; /* for control_configure */
 };
 
-static const struct option long_options[] = {
-	{"port", required_argument, NULL, OPTION_PORT},
-	{"bind", required_argument, NULL, OPTION_BIND},
-	{"threads", required_argument, NULL, OPTION_THREADS},
-	{"pace", required_argument, NULL, OPTION_PACE},
-	{"chunks", required_argument, NULL, OPTION_CHUNKS},
-	{"profile", required_argument, NULL, OPTION_PROFILE},
-	{"limit", required_argument, NULL, OPTION_LIMIT},
-	{"account", no_argument, NULL, OPTION_ACCOUNT},
-	{"key", required_argument, NULL, OPTION_KEY},
-	{"model", required_argument, NULL, OPTION_MODEL},
-	{"recordings", required_argument, NULL, OPTION_RECORDINGS},
-	{"config", required_argument, NULL, OPTION_CONFIG},
-	{"log-limit", required_argument, NULL, OPTION_LOG_LIMIT},
-	{"body-limit", required_argument, NULL, OPTION_BODY_LIMIT},
-	{"no-log", no_argument, NULL, OPTION_NO_LOG},
-	{"max-body", required_argument, NULL, OPTION_MAX_BODY},
-	{"verbose", no_argument, NULL, OPTION_VERBOSE},
-	{"help", no_argument, NULL, OPTION_HELP},
-	{"version", no_argument, NULL, OPTION_VERSION},
-	{0},
+enum kind { NUMBER, FLAG, TEXT, LIST };
+
+static const struct argument {
+	const char *name;
+	enum kind kind;
+	size_t offset;
+	int64_t max;
+} table[] = {
+#define AT(field) offsetof(struct arguments, field)
+	{"port", NUMBER, AT(port), 65535},
+	{"bind", TEXT, AT(bind), 0},
+	{"threads", NUMBER, AT(threads), 64},
+	{"pace", NUMBER, AT(pace), 86400000},
+	{"chunks", NUMBER, AT(chunks), 100000000},
+	{"profile", TEXT, AT(profile), 0},
+	{"limit", LIST, AT(limits), 0},
+	{"account", FLAG, AT(account), 0},
+	{"key", LIST, AT(keys), 0},
+	{"model", LIST, AT(models), 0},
+	{"recordings", TEXT, AT(recordings), 0},
+	{"config", TEXT, AT(config), 0},
+	{"log-limit", NUMBER, AT(log_limit), 100000000},
+	{"body-limit", NUMBER, AT(body_limit), INT64_C(1) << 40},
+	{"no-log", FLAG, AT(no_log), 0},
+	{"max-body", NUMBER, AT(max_body), INT64_C(1) << 40},
+	{"verbose", FLAG, AT(verbose), 0},
+	{"help", FLAG, AT(help), 0},
+	{"version", FLAG, AT(version), 0},
+#undef AT
 };
+
+#define ARGUMENTS (sizeof(table) / sizeof(table[0]))
 
 static const char help_text[] =
 	"usage: freellm-mock [options]\n"
@@ -86,16 +83,6 @@ static const char help_text[] =
 	"  --verbose         one line on standard error for each request\n"
 	"  --help, --version\n";
 
-struct arguments {
-	int64_t port, threads, log_limit, body_limit, max_body;
-	const char *bind;
-	const char *recordings;
-	bool verbose;
-	json_t *defaults; /* behaviour */
-	json_t *limits, *keys, *models;
-	json_t *settings;
-};
-
 static int64_t
 number(const char *option, const char *text, int64_t max)
 {
@@ -113,11 +100,47 @@ number(const char *option, const char *text, int64_t max)
 }
 
 static void
-read_config(struct arguments *a, const char *text)
+read_argument(struct arguments *a, const struct argument *argument)
 {
-	json_error_t error;
-	json_t *object = json_loads(text, 0, &error);
+	void *at = (char *)a + argument->offset;
 
+	switch (argument->kind) {
+	case NUMBER:
+		*(int64_t *)at = number(argument->name, optarg, argument->max);
+		break;
+	case FLAG:
+		*(bool *)at = true;
+		break;
+	case TEXT:
+		*(const char **)at = optarg;
+		break;
+	case LIST:
+		json_array_append_new(*(json_t **)at, json_string(optarg));
+		break;
+	}
+}
+
+/* Makes a configuration of the arguments; --config has the last word. */
+static void
+make_settings(struct arguments *a)
+{
+	json_t *defaults = json_object(), *object = NULL;
+	json_error_t error;
+
+	if (a->pace >= 0)
+		json_object_set_new(defaults, "pace_ms", json_integer(a->pace));
+	if (a->chunks >= 0)
+		json_object_set_new(defaults, "chunks", json_integer(a->chunks));
+	json_object_set_new(a->settings, "defaults", defaults);
+	json_object_set_new(a->settings, "account", json_boolean(a->account));
+	json_object_set(a->settings, "limits", a->limits);
+	json_object_set(a->settings, "keys", a->keys);
+	json_object_set(a->settings, "models", a->models);
+	if (a->profile)
+		json_object_set_new(a->settings, "profile", json_string(a->profile));
+	if (!a->config)
+		return;
+	object = json_loads(a->config, 0, &error);
 	if (!json_is_object(object)) {
 		fprintf(stderr, "freellm-mock: --config is no JSON object: %s\n", error.text);
 		exit(EX_USAGE);
@@ -127,112 +150,41 @@ read_config(struct arguments *a, const char *text)
 }
 
 static void
-read_option(struct arguments *a, int id)
-{
-	switch (id) {
-	case OPTION_PORT:
-		a->port = number("port", optarg, 65535);
-		break;
-	case OPTION_BIND:
-		a->bind = optarg;
-		break;
-	case OPTION_THREADS:
-		a->threads = number("threads", optarg, MAX_THREADS);
-		break;
-	case OPTION_PACE:
-		json_object_set_new(
-			a->defaults, "pace_ms", json_integer(number("pace", optarg, 86400000)));
-		break;
-	case OPTION_CHUNKS:
-		json_object_set_new(
-			a->defaults, "chunks", json_integer(number("chunks", optarg, 100000000)));
-		break;
-	case OPTION_PROFILE:
-		json_object_set_new(a->settings, "profile", json_string(optarg));
-		break;
-	case OPTION_LIMIT:
-		json_array_append_new(a->limits, json_string(optarg));
-		break;
-	case OPTION_ACCOUNT:
-		json_object_set_new(a->settings, "account", json_true());
-		break;
-	case OPTION_KEY:
-		json_array_append_new(a->keys, json_string(optarg));
-		break;
-	case OPTION_MODEL:
-		json_array_append_new(a->models, json_string(optarg));
-		break;
-	case OPTION_RECORDINGS:
-		a->recordings = optarg;
-		break;
-	case OPTION_CONFIG:
-		read_config(a, optarg);
-		break;
-	case OPTION_LOG_LIMIT:
-		a->log_limit = number("log-limit", optarg, 100000000);
-		break;
-	case OPTION_BODY_LIMIT:
-		a->body_limit = number("body-limit", optarg, INT64_C(1) << 40);
-		break;
-	case OPTION_NO_LOG:
-		a->log_limit = 0;
-		break;
-	case OPTION_MAX_BODY:
-		a->max_body = number("max-body", optarg, INT64_C(1) << 40);
-		break;
-	case OPTION_VERBOSE:
-		a->verbose = true;
-		break;
-	case OPTION_HELP:
-		fputs(help_text, stdout);
-		printf("Profiles: %s\n", profile_names());
-		exit(0);
-	case OPTION_VERSION:
-		puts("freellm-mock " MOCK_VERSION);
-		exit(0);
-	default:
-		fputs("freellm-mock: see --help\n", stderr);
-		exit(EX_USAGE);
-	}
-}
-
-static void
 read_arguments(struct arguments *a, int argc, char **argv)
 {
+	struct option options[ARGUMENTS + 1] = {0};
 	int id;
 
 	*a = (struct arguments){
 		.threads = 1,
+		.pace = -1,
+		.chunks = -1,
 		.bind = "127.0.0.1",
 		.log_limit = 10000,
 		.body_limit = 1 << 20,
 		.max_body = 1 << 28,
-		.defaults = json_object(),
 		.limits = json_array(),
 		.keys = json_array(),
 		.models = json_array(),
 		.settings = json_object(),
 	};
-	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-		read_option(a, id);
-	if (optind < argc || a->threads == 0) {
+	for (size_t i = 0; i < ARGUMENTS; i++) {
+		options[i].name = table[i].name;
+		options[i].has_arg = table[i].kind == FLAG ? no_argument : required_argument;
+		options[i].val = (int)i;
+	}
+	while ((id = getopt_long(argc, argv, "", options, NULL)) != -1 && id != '?')
+		read_argument(a, &table[id]);
+	if (id == '?' || optind < argc || a->threads == 0) {
 		fputs("freellm-mock: see --help\n", stderr);
 		exit(EX_USAGE);
 	}
-	if (!json_object_get(a->settings, "defaults"))
-		json_object_set(a->settings, "defaults", a->defaults);
-	if (json_array_size(a->limits) > 0)
-		json_object_set(a->settings, "limits", a->limits);
-	if (json_array_size(a->keys) > 0)
-		json_object_set(a->settings, "keys", a->keys);
-	if (json_array_size(a->models) > 0)
-		json_object_set(a->settings, "models", a->models);
+	make_settings(a);
 }
 
 static void
 free_arguments(struct arguments *a)
 {
-	json_decref(a->defaults);
 	json_decref(a->limits);
 	json_decref(a->keys);
 	json_decref(a->models);
@@ -257,7 +209,7 @@ init_mock(struct mock *mock, const struct arguments *a)
 	(void)behaviour_parse(&mock->defaults, plain);
 	json_decref(plain);
 	pthread_mutex_init(&mock->lock, NULL);
-	logbook_init(&mock->log, (size_t)a->log_limit, (size_t)a->body_limit);
+	logbook_init(&mock->log, a->no_log ? 0 : (size_t)a->log_limit, (size_t)a->body_limit);
 	error = control_configure(mock, a->settings);
 	if (error) {
 		fprintf(stderr, "freellm-mock: %s\n", error);
@@ -318,6 +270,14 @@ main(int argc, char **argv)
 	int signal_number;
 
 	read_arguments(&arguments, argc, argv);
+	if (arguments.help || arguments.version) {
+		if (arguments.help)
+			printf("%sProfiles: %s\n", help_text, profile_names());
+		else
+			puts("freellm-mock " MOCK_VERSION);
+		free_arguments(&arguments);
+		return 0;
+	}
 	init_mock(&mock, &arguments);
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&stops);

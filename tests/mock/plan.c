@@ -222,8 +222,12 @@ put_extra_headers(struct plan *plan)
 
 		if (json_is_string(value))
 			put_header(plan, name, json_string_value(value));
-		json_array_foreach(value, i, item) put_header(
-			plan, name, json_string_value(item) ? json_string_value(item) : "");
+		json_array_foreach(value, i, item)
+		{
+			const char *text = json_string_value(item);
+
+			put_header(plan, name, text ? text : "");
+		}
 	}
 }
 

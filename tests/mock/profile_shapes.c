@@ -51,13 +51,12 @@ put_go(struct buf *out, int64_t us)
 		buf_printf(out, "%" PRId64 "ms", (us + 999) / 1000);
 		return;
 	}
-	snprintf(seconds, sizeof(seconds), "%.3f", (double)((rest + 999) / 1000) / 1000);
-	if (strchr(seconds, '.')) {
-		while (seconds[strlen(seconds) - 1] == '0')
-			seconds[strlen(seconds) - 1] = '\0';
-		if (seconds[strlen(seconds) - 1] == '.')
-			seconds[strlen(seconds) - 1] = '\0';
-	}
+	rest = (rest + 999) / 1000;
+	snprintf(seconds, sizeof(seconds), "%" PRId64 ".%03" PRId64, rest / 1000, rest % 1000);
+	while (seconds[strlen(seconds) - 1] == '0')
+		seconds[strlen(seconds) - 1] = '\0';
+	if (seconds[strlen(seconds) - 1] == '.')
+		seconds[strlen(seconds) - 1] = '\0';
 	if (hours > 0)
 		buf_printf(out, "%" PRId64 "h", hours);
 	if (hours > 0 || minutes > 0)

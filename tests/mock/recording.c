@@ -48,6 +48,7 @@ static int
 split(const struct buf *file, struct recording *out)
 {
 	const char *end = memmem(file->data, file->len, "\r\n\r\n", 4);
+	const char *at;
 	size_t eol = 2;
 
 	if (!end) {
@@ -61,7 +62,9 @@ split(const struct buf *file, struct recording *out)
 	buf_put(&out->body, end + eol, file->len - (size_t)(end + eol - file->data));
 	buf_put(&out->head, "", 1);
 	out->head.len--;
-	if (sscanf(out->head.data, "HTTP/%*s %d", &out->status) != 1)
+	at = strchr(out->head.data, ' ');
+	out->status = at ? (int)strtol(at, NULL, 10) : 0;
+	if (out->status < 100 || out->status > 599)
 		return -EBADMSG;
 	out->stream = strcasestr(out->head.data, "text/event-stream") != NULL;
 	return 0;

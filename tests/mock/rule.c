@@ -65,11 +65,28 @@ read_unit(struct rule *rule, int64_t n, const char *name)
 	return false;
 }
 
+/* Reads HH:MM as minutes. */
+static bool
+read_time(const char *text, int *minutes)
+{
+	static const char shape[] = "dd:dd";
+	int hour, minute;
+
+	if (strlen(text) != sizeof(shape) - 1)
+		return false;
+	for (size_t i = 0; text[i]; i++) {
+		if (shape[i] == ':' ? text[i] != ':' : !isdigit((unsigned char)text[i]))
+			return false;
+	}
+	hour = (text[0] - '0') * 10 + text[1] - '0';
+	minute = (text[3] - '0') * 10 + text[4] - '0';
+	*minutes = hour * 60 + minute;
+	return hour <= 23 && minute <= 59;
+}
+
 static const char *
 read_kind(struct rule *rule, char **words, size_t count, int64_t n)
 {
-	int hour, minute;
-
 	if (count == 0)
 		return NULL;
 	if (count == 1 && strcmp(words[0], "aligned") == 0) {
@@ -82,18 +99,11 @@ read_kind(struct rule *rule, char **words, size_t count, int64_t n)
 	}
 	if (count != 3 || strcmp(words[0], "resets") != 0)
 		return "after the unit comes nothing, aligned, refill, or resets HH:MM ZONE";
-	if (strlen(words[1]) != 5 || words[1][2] != ':' || !isdigit((unsigned char)words[1][0]) ||
-		!isdigit((unsigned char)words[1][1]) || !isdigit((unsigned char)words[1][3]) ||
-		!isdigit((unsigned char)words[1][4]))
-		return "a time of day is HH:MM";
-	hour = atoi(words[1]);
-	minute = atoi(words[1] + 3);
-	if (hour > 23 || minute > 59)
+	if (!read_time(words[1], &rule->minute))
 		return "a time of day is HH:MM";
 	if (!rule->unit || n != 1)
 		return "only a day, a week or a month resets at a time";
 	rule->window = WINDOW_CALENDAR;
-	rule->minute = hour * 60 + minute;
 	rule->zone = strdup(words[2]);
 	return NULL;
 }

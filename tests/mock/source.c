@@ -7,7 +7,7 @@
 #include "profile.h"
 #include "random.h"
 
-#define FILLER_SEGMENT (64 * 1024)
+#define FILLER_SEGMENT 65536
 #define ARGUMENT_SEGMENT 8
 #define GARBAGE_BYTES 256
 

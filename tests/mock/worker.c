@@ -223,7 +223,7 @@ static void *
 serve(void *context)
 {
 	struct worker *worker = context;
-	struct epoll_event events[EVENTS];
+	struct epoll_event events[EVENTS] = {0};
 
 	while (!atomic_load(&worker->stop)) {
 		int count = wait_for_events(worker, events);
@@ -274,7 +274,7 @@ worker_create(struct mock *mock, const char *bind_to, uint16_t port)
 uint16_t
 worker_port(const struct worker *worker)
 {
-	union address address;
+	union address address = {0};
 	socklen_t len = sizeof(address);
 
 	if (getsockname(worker->listener, &address.any, &len) < 0)
