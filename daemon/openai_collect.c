@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "value.h"
+#include "text.h"
 
 void
 collector_init(struct collector *c, size_t max, openai_delta_cb *delta, void *context)
