@@ -4,7 +4,6 @@
 
 #include "config.h"
 #include "log.h"
-#include "server.h"
 #include "submit.h"
 
 static void
@@ -78,8 +77,8 @@ dispatch_refuse_frame(struct session *s, const struct scan *scan, enum scan_resu
 static void
 dispatch_hello(struct session *s, const struct message *message)
 {
-	struct server_shared *shared = session_shared(s);
-	const struct config *config = shared->parts->config;
+	struct session_shared *shared = session_shared(s);
+	const struct config *config = shared->parts.config;
 	struct bytes why = {0};
 	struct hello hello;
 	if (!hello_decode(message->params, &hello, &why)) {
@@ -148,7 +147,7 @@ handle_request(struct session *s, const struct message *message)
 void
 dispatch_frame(struct session *s, const char *data, size_t len)
 {
-	struct server_shared *shared = session_shared(s);
+	struct session_shared *shared = session_shared(s);
 	msgpack_object object;
 	struct message message;
 	size_t offset = 0;

@@ -9,7 +9,6 @@
 #include "config.h"
 #include "keyring.h"
 #include "sched.h"
-#include "server.h"
 
 static void
 pack_count(msgpack_packer *packer, const char *name, uint64_t value)
@@ -54,8 +53,8 @@ pack_cache(msgpack_packer *packer, const struct cache *cache)
 void
 dispatch_status(struct session *s, const struct message *message)
 {
-	struct server_shared *shared = session_shared(s);
-	const struct server_parts *parts = shared->parts;
+	struct session_shared *shared = session_shared(s);
+	const struct session_parts *parts = &shared->parts;
 	msgpack_packer packer;
 	bytes_clear(&shared->scratch);
 	message_begin_result(&shared->scratch, &packer, message->msgid);
@@ -96,8 +95,8 @@ pack_model(msgpack_packer *packer, const struct model *m, bool usable)
 void
 dispatch_models(struct session *s, const struct message *message)
 {
-	struct server_shared *shared = session_shared(s);
-	const struct server_parts *parts = shared->parts;
+	struct session_shared *shared = session_shared(s);
+	const struct session_parts *parts = &shared->parts;
 	int64_t now = clock_realtime_ms();
 	size_t count = 0;
 	for (const struct provider *p = parts->config->catalog.providers; p; p = p->next) {

@@ -11,7 +11,6 @@
 #include "job.h"
 #include "json_msgpack.h"
 #include "sched.h"
-#include "server.h"
 #include "submit.h"
 
 enum {
@@ -293,7 +292,7 @@ make_request(
 void
 dispatch_submit(struct session *s, const struct message *message)
 {
-	const struct server_parts *parts = session_shared(s)->parts;
+	const struct session_parts *parts = &session_shared(s)->parts;
 	struct bytes why = {0};
 	struct job_request request;
 	if (pending_find(s, message->msgid)) {
@@ -324,7 +323,7 @@ dispatch_submit(struct session *s, const struct message *message)
 void
 dispatch_cancel(struct session *s, const struct message *message)
 {
-	struct server_shared *shared = session_shared(s);
+	struct session_shared *shared = session_shared(s);
 	struct bytes why = {0};
 	uint32_t msgid;
 	if (!cancel_decode(message->params, &msgid, &why)) {
@@ -336,7 +335,7 @@ dispatch_cancel(struct session *s, const struct message *message)
 	struct pending *p = pending_find(s, msgid);
 	bool found = p && p->job;
 	if (found)
-		sched_cancel(shared->parts->sched, p->job);
+		sched_cancel(shared->parts.sched, p->job);
 	msgpack_packer packer;
 	bytes_clear(&shared->scratch);
 	message_begin_result(&shared->scratch, &packer, message->msgid);
@@ -348,7 +347,7 @@ dispatch_cancel(struct session *s, const struct message *message)
 void
 dispatch_pause(struct session *s, bool pause)
 {
-	struct sched *sched = session_shared(s)->parts->sched;
+	struct sched *sched = session_shared(s)->parts.sched;
 	for (struct pending *p = *session_pending(s), *next; p; p = next) {
 		next = p->next;
 		if (p->job)
@@ -359,7 +358,7 @@ dispatch_pause(struct session *s, bool pause)
 void
 dispatch_abandon(struct session *s)
 {
-	struct sched *sched = session_shared(s)->parts->sched;
+	struct sched *sched = session_shared(s)->parts.sched;
 	struct pending *p;
 	while ((p = *session_pending(s)) != NULL) {
 		struct job *job = p->job;

@@ -28,6 +28,7 @@
 #include "peer.h"
 #include "sched.h"
 #include "server.h"
+#include "session.h"
 #include "store.h"
 
 struct arguments {
@@ -271,7 +272,7 @@ start_server(struct daemon *d, struct bytes *why)
 		return result;
 	start_http(d);
 	result = server_create(&d->server,
-		&(struct server_parts){
+		&(struct session_parts){
 			.loop = &d->loop,
 			.config = c,
 			.policy = d->policy,

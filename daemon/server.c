@@ -19,8 +19,7 @@ enum {
 };
 
 struct server {
-	struct server_parts parts;
-	struct server_shared shared;
+	struct session_shared shared;
 	uv_pipe_t pipe;
 	uv_timer_t flush_timer;
 	struct session *sessions;
@@ -30,12 +29,6 @@ struct server {
 	void (*closed)(void *context);
 	void *closed_context;
 };
-
-struct server_shared *
-server_shared(struct server *s)
-{
-	return &s->shared;
-}
 
 static void
 on_handle_closed(uv_handle_t *handle)
@@ -61,9 +54,10 @@ finish_closing(struct server *s)
 	closed(context);
 }
 
-void
-server_session_closed(struct server *s, struct session *session)
+static void
+on_session_closed(void *context, struct session *session)
 {
+	struct server *s = context;
 	session_unlink(&s->sessions, session);
 	s->shared.session_count--;
 	finish_closing(s);
@@ -77,12 +71,12 @@ on_connection(uv_stream_t *stream, int status)
 		log_warning("a client could not be accepted: %s", uv_strerror(status));
 		return;
 	}
-	int64_t max = s->parts.config->max_sessions;
+	int64_t max = s->shared.parts.config->max_sessions;
 	enum error_code refusal = ERROR_NONE;
 	if ((int64_t)s->shared.session_count >= max)
 		refusal = ERROR_CLIENT_LIMIT;
 	bool silent = (int64_t)s->shared.session_count >= max + REFUSALS_MAX;
-	struct session *session = session_accept(s, stream, ++s->last_id, refusal, silent);
+	struct session *session = session_accept(&s->shared, stream, ++s->last_id, refusal, silent);
 	if (session == NULL)
 		return;
 	session_link(&s->sessions, session);
@@ -90,15 +84,17 @@ on_connection(uv_stream_t *stream, int status)
 }
 
 int
-server_create(struct server **to, const struct server_parts *parts, const struct listener *listener)
+server_create(
+	struct server **to, const struct session_parts *parts, const struct listener *listener)
 {
 	struct server *s = calloc(1, sizeof *s);
 	if (s == NULL)
 		abort();
-	s->parts = *parts;
-	s->shared.parts = &s->parts;
+	s->shared.parts = *parts;
+	s->shared.closed = on_session_closed;
+	s->shared.context = s;
 	s->shared.started_ms = clock_boottime_ms();
-	s->shared.read_buffer = malloc(SERVER_READ_BYTES);
+	s->shared.read_buffer = malloc(SESSION_READ_BYTES);
 	if (s->shared.read_buffer == NULL || !msgpack_zone_init(&s->shared.zone, 8192))
 		abort();
 	s->pipe.data = s->flush_timer.data = s;

@@ -8,7 +8,6 @@
 #include "dispatch.h"
 #include "log.h"
 #include "scan.h"
-#include "server.h"
 
 enum {
 	DISCARD_MS = 5000,            /* how long a refused client may go on writing */
@@ -17,8 +16,7 @@ enum {
 
 struct session {
 	struct session *previous, *next;
-	struct server *server;
-	struct server_shared *shared;
+	struct session_shared *shared;
 	const struct config *config;
 	uint64_t id;
 	struct peer peer;
@@ -75,7 +73,7 @@ session_close(struct session *s)
 	uv_close((uv_handle_t *)&s->pipe, on_handle_closed);
 	uv_close((uv_handle_t *)&s->timer, on_handle_closed);
 	log_debug("session %llu: closed", (unsigned long long)s->id);
-	server_session_closed(s->server, s);
+	s->shared->closed(s->shared->context, s);
 }
 
 static void on_timer(uv_timer_t *timer);
@@ -317,7 +315,7 @@ on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
 	struct session *s = handle->data;
 	(void)suggested;
-	*buffer = uv_buf_init(s->shared->read_buffer, SERVER_READ_BYTES);
+	*buffer = uv_buf_init(s->shared->read_buffer, SESSION_READ_BYTES);
 }
 
 static void
@@ -346,15 +344,14 @@ session_close_after_flush(struct session *s)
 }
 
 struct session *
-session_accept(struct server *server, uv_stream_t *listener, uint64_t id, enum error_code refusal,
-	bool silent)
+session_accept(struct session_shared *shared, uv_stream_t *listener, uint64_t id,
+	enum error_code refusal, bool silent)
 {
 	struct session *s = calloc(1, sizeof *s);
 	if (s == NULL)
 		abort();
-	s->server = server;
-	s->shared = server_shared(server);
-	s->config = s->shared->parts->config;
+	s->shared = shared;
+	s->config = s->shared->parts.config;
 	s->id = id;
 	s->refusal = refusal;
 	s->pipe.data = s->timer.data = s;
@@ -370,7 +367,7 @@ session_accept(struct server *server, uv_stream_t *listener, uint64_t id, enum e
 		uv_close((uv_handle_t *)&s->timer, on_handle_closed);
 		return NULL;
 	}
-	if (!peer_may_submit(s->shared->parts->policy, &s->peer, fd)) {
+	if (!peer_may_submit(s->shared->parts.policy, &s->peer, fd)) {
 		s->refusal = ERROR_UNAUTHORIZED;
 		log_warning("session %llu: uid %u (pid %d) is not allowed", (unsigned long long)id,
 			(unsigned)s->peer.uid, (int)s->peer.pid);
@@ -405,7 +402,7 @@ session_next(const struct session *s)
 	return s->next;
 }
 
-struct server_shared *
+struct session_shared *
 session_shared(struct session *s)
 {
 	return s->shared;

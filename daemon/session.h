@@ -11,22 +11,52 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <msgpack.h>
 #include <uv.h>
 
+#include "bytes.h"
 #include "error.h"
 #include "peer.h"
 
+struct cache;
+struct config;
+struct keyring;
+struct peer_policy;
 struct pending;
-struct server;
-struct server_shared;
+struct sched;
 struct session;
+
+/* What the sessions work with. Borrowed. */
+struct session_parts {
+	uv_loop_t *loop;
+	const struct config *config;
+	const struct peer_policy *policy;
+	struct sched *sched;
+	struct cache *cache;
+	struct keyring *keyring;
+};
+
+enum { SESSION_READ_BYTES = 64 * 1024 };
+
+/* What all sessions of one server have in common; the server's, and outlives them. */
+struct session_shared {
+	struct session_parts parts;
+	char *read_buffer;    /* SESSION_READ_BYTES: what was just read from any client */
+	struct bytes scratch; /* a message on its way out */
+	msgpack_zone zone;    /* the objects of the message being handled */
+	int64_t started_ms;   /* boot time */
+	size_t session_count;
+	void (*closed)(
+		void *context, struct session *s); /* a session has ended; it is freed afterwards */
+	void *context;
+};
 
 /* Accepts from `listener`. A `refusal` answers each request with that code; `silent`, or a failure, gives NULL and the
  * connection is closed. */
-struct session *session_accept(struct server *server, uv_stream_t *listener, uint64_t id,
+struct session *session_accept(struct session_shared *shared, uv_stream_t *listener, uint64_t id,
 	enum error_code refusal, bool silent);
 
-/* Ends it: its jobs are abandoned, its memory goes in the close callbacks, after server_session_closed. Not from within
+/* Ends it: its jobs are abandoned, its memory goes in the close callbacks, after the shared `closed`. Not from within
  * session_send. */
 void session_close(struct session *s);
 void session_close_after_flush(struct session *s);
@@ -49,7 +79,7 @@ void session_uncork(struct session *s);
  * it is writing; then the session ends. */
 void session_discard(struct session *s);
 
-struct server_shared *session_shared(struct session *s);
+struct session_shared *session_shared(struct session *s);
 const struct peer *session_peer(const struct session *s);
 uint64_t session_id(const struct session *s);
 enum error_code session_refusal(const struct session *s);
