@@ -1,6 +1,6 @@
 /*
  * The configuration: one option table that parses, prints and is tested against
- * freellmd.ini.example and man page. Without any file the defaults stand, and providers whose
+ * freellmd.ini.example. Without any file the defaults stand, and providers whose
  * environment variable is set are used.
  */
 #ifndef FREELLMD_CONFIG_H
