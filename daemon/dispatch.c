@@ -35,7 +35,7 @@ notify_error(struct session *s, enum error_code code, const char *text)
 	const struct failure failure = {.code = code, .message = slice_of(text)};
 	msgpack_packer packer;
 	bytes_clear(out);
-	message_begin_notification(out, &packer, "error");
+	message_begin_notification(out, &packer, MESSAGE_ERROR);
 	failure_encode(&packer, &failure);
 	session_send(s, out->data, out->len);
 }
