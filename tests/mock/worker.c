@@ -31,7 +31,7 @@ union address {
 };
 
 static int
-listen_on(const char *bind_to, uint16_t port)
+bound_socket(const char *bind_to, uint16_t port)
 {
 	union address address = {.in = {.sin_family = AF_INET, .sin_port = htons(port)}};
 	int fd, one = 1;
@@ -45,7 +45,22 @@ listen_on(const char *bind_to, uint16_t port)
 		return -1;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0 ||
 		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0 ||
-		bind(fd, &address.any, sizeof(address)) < 0 || listen(fd, BACKLOG) < 0) {
+		bind(fd, &address.any, sizeof(address)) < 0) {
+		int error = errno;
+
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	return fd;
+}
+
+static int
+listen_on(const char *bind_to, uint16_t port)
+{
+	int fd = bound_socket(bind_to, port);
+
+	if (fd >= 0 && listen(fd, BACKLOG) < 0) {
 		int error = errno;
 
 		close(fd);
@@ -258,11 +273,13 @@ worker_create(struct mock *mock, const char *bind_to, uint16_t port)
 		free(worker);
 		return NULL;
 	}
+	worker->reserved = bound_socket(bind_to, worker_port(worker));
 	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
 	worker->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	worker->dummy = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	worker->http = http_create(worker);
-	if (worker->epoll < 0 || worker->wake < 0 || worker->dummy < 0 || !worker->http)
+	if (worker->reserved < 0 || worker->epoll < 0 || worker->wake < 0 || worker->dummy < 0 ||
+		!worker->http)
 		abort();
 	info = MHD_get_daemon_info(worker->http, MHD_DAEMON_INFO_EPOLL_FD);
 	worker_watch(worker, worker->listener, &worker->listen_watch, EPOLLIN, false);
@@ -309,6 +326,7 @@ worker_destroy(struct worker *worker)
 	timers_finish(&worker->timers);
 	if (worker->listener >= 0)
 		close(worker->listener);
+	close(worker->reserved);
 	close(worker->epoll);
 	close(worker->wake);
 	close(worker->dummy);

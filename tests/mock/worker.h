@@ -27,6 +27,7 @@ struct worker {
 	pthread_t thread;
 	int epoll;
 	int listener; /* -1 while nothing listens; changes with the mock's lock held */
+	int reserved; /* bound to the same port and never listening: nobody else is given the port meanwhile */
 	int wake;
 	int dummy; /* stands in for a socket that was taken from the library */
 	struct MHD_Daemon *http;
