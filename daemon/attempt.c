@@ -95,8 +95,9 @@ end_of_error(const struct attempt *a, const struct openai_error *error)
 	case OPENAI_ERROR_CREDIT:
 		return a->retry_after_ms >= 0 ? ATTEMPT_LATER : ATTEMPT_TARGET;
 	case OPENAI_ERROR_MODEL:
-	case OPENAI_ERROR_GARBLED:
 		return ATTEMPT_TARGET;
+	case OPENAI_ERROR_GARBLED:
+		return a->stream ? ATTEMPT_UNAVAILABLE : ATTEMPT_TARGET;
 	case OPENAI_ERROR_RATE:
 		return ATTEMPT_LATER;
 	case OPENAI_ERROR_UNAVAILABLE:

@@ -29,6 +29,7 @@ struct http_transfer {
 
 	size_t header_bytes;
 	int status;
+	bool head_ended; /* the empty line behind the headers has come */
 	bool headed, bodied, paused, dead;
 	enum http_failure failure; /* what we ended it for; HTTP_OK: libcurl's result counts */
 	uint64_t began, heard;     /* loop time in milliseconds */
@@ -148,8 +149,9 @@ on_header(char *data, size_t size, size_t count, void *context)
 {
 	struct http_transfer *t = context;
 	size_t len = size * count;
-	(void)data;
 	t->header_bytes += len;
+	if (len <= 2 && (data[0] == '\r' || data[0] == '\n'))
+		t->head_ended = true;
 	if (t->header_bytes > (size_t)t->http->options.max_header) {
 		t->failure = HTTP_HEADER_TOO_LARGE;
 		return 0;
@@ -199,7 +201,8 @@ failure_of(const struct http_transfer *t, CURLcode code)
 		return t->failure;
 	switch (code) {
 	case CURLE_OK:
-		return HTTP_OK;
+		/* libcurl is content with a connection that closes among the headers. */
+		return t->head_ended ? HTTP_OK : HTTP_BROKEN;
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
 	case CURLE_COULDNT_CONNECT:
@@ -241,6 +244,8 @@ failure_text(const struct http_transfer *t, enum http_failure failure, CURLcode 
 	case HTTP_STOPPED:
 		return "stopped";
 	default:
+		if (code == CURLE_OK)
+			return "the connection closed among the headers";
 		return t->error[0] ? t->error : curl_easy_strerror(code);
 	}
 }
@@ -251,7 +256,7 @@ transfer_end(struct http_transfer *t, CURLcode code)
 {
 	struct http *h = t->http;
 	list_remove(&h->running, t);
-	if (code == CURLE_OK)
+	if (code == CURLE_OK && t->head_ended)
 		report_head(t);
 	if (!t->dead) {
 		struct http_result result = {.failure = failure_of(t, code), .status = t->status};
@@ -433,7 +438,7 @@ http_start(struct http *h, const struct http_request *request, const struct http
 	t->error[0] = '\0';
 	t->header_bytes = 0;
 	t->status = 0;
-	t->headed = t->bodied = t->paused = t->dead = false;
+	t->head_ended = t->headed = t->bodied = t->paused = t->dead = false;
 	t->failure = HTTP_OK;
 	t->began = t->heard = uv_now(h->loop);
 	t->first_byte_timeout = (uint64_t)request->first_byte_timeout_ms;

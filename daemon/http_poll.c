@@ -63,7 +63,13 @@ on_poll(uv_poll_t *poll, int status, int events)
 		s->armed = 0;
 		return;
 	}
-	int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+	int flags = 0;
+	if (status < 0) {
+		/* An error on the socket: the loop has stopped watching. What came before it is still to be
+		 * read, and libcurl meets the error behind it. */
+		s->armed = 0;
+		flags = CURL_CSELECT_IN;
+	}
 	if (events & UV_READABLE)
 		flags |= CURL_CSELECT_IN;
 	if (events & UV_WRITABLE)
