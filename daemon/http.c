@@ -184,6 +184,9 @@ on_body(char *data, size_t size, size_t count, void *context)
 	size_t len = size * count;
 	if (t->dead)
 		return 0;
+	/* libcurl forgets a pause that was asked for before it began to receive. */
+	if (t->paused)
+		return CURL_WRITEFUNC_PAUSE;
 	t->heard = uv_now(t->http->loop);
 	t->bodied = true;
 	report_head(t);

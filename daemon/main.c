@@ -164,6 +164,12 @@ static void
 on_stopped(uv_timer_t *timer)
 {
 	struct daemon *d = timer->data;
+	sigset_t stopping;
+	/* Who is impatient now must not cut the last steps short. */
+	sigemptyset(&stopping);
+	sigaddset(&stopping, SIGTERM);
+	sigaddset(&stopping, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &stopping, NULL);
 	http_close(d->http);
 	sched_close(d->sched);
 	for (size_t i = 0; i < 2; i++)
