@@ -175,6 +175,7 @@ judge(struct exchange *exchange, const char *authorization, const char *error, s
 	const char *model = plan->chat.model;
 	struct cost cost;
 
+	record->order = ++mock->log.last_order;
 	record->judged_us = clock_monotonic_us();
 	record->virtual_us = now_us;
 	if (refuse_key(mock, secret, plan))

@@ -20,7 +20,7 @@
 #include "worker.h"
 
 #define CONNECTION_LIMIT 100000
-#define CONNECTION_MEMORY ((size_t)64 * 1024)
+#define CONNECTION_MEMORY ((size_t)32 * 1024)
 
 /* Stands where the exchange of a request was whose socket was taken. */
 static struct exchange taken;

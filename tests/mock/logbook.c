@@ -40,6 +40,7 @@ logbook_reset(struct logbook *log)
 	forget(log);
 	log->dropped = 0;
 	log->next_sequence = 1;
+	log->last_order = 0;
 	log->counters = (struct counters){
 		.in_flight = old.in_flight,
 		.peak_in_flight = old.in_flight,
@@ -127,7 +128,8 @@ put_body(const struct record *record, json_t *out)
 static json_t *
 describe(const struct record *r, bool bodies)
 {
-	json_t *out = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i}",
+	json_t *out = json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:I}",
 		"sequence", (json_int_t)r->sequence, "connection", (json_int_t)r->connection,
 		"started_us", (json_int_t)r->started_us, "judged_us", (json_int_t)r->judged_us,
 		"virtual_us", (json_int_t)r->virtual_us, "first_byte_us",
@@ -135,7 +137,7 @@ describe(const struct record *r, bool bodies)
 		"disconnected_us", (json_int_t)r->disconnected_us, "concurrent",
 		(json_int_t)r->concurrent, "bytes", (json_int_t)r->bytes, "tokens",
 		(json_int_t)r->tokens, "input_tokens", (json_int_t)r->input_tokens, "status",
-		r->status);
+		r->status, "order", (json_int_t)r->order);
 
 	json_object_set_new(out, "disconnected", json_boolean(r->disconnected_us >= 0));
 	json_object_set_new(out, "limited", json_boolean(r->limited));

@@ -20,6 +20,7 @@ struct record {
 	int64_t sequence;
 	int64_t connection;
 	int64_t started_us;      /* its headers were there */
+	int64_t order;           /* in which requests were judged, from 1; 0: was not */
 	int64_t judged_us;       /* its body was there too, and what to do was decided */
 	int64_t virtual_us;      /* what the limits took for now */
 	int64_t ended_us;        /* -1: still in flight */
@@ -59,6 +60,7 @@ struct logbook {
 	struct record **ring;
 	size_t first, count;
 	int64_t next_sequence;
+	int64_t last_order;
 	int64_t dropped;
 	struct counters counters;
 };
