@@ -296,9 +296,10 @@ def test_a_thousand_connections(mock, daemon):
 
 def test_more_clients_than_allowed(mock, start_daemon):
     daemon = start_daemon(mock, options={"limits": {"max_sessions": 3}})
+    wait_until(lambda: sessions(daemon) == 1, "the first look whether it listens to be over")
     clients = [daemon.client() for _ in range(3)]
     for client in clients:
-        client.call("hello")
+        wait_until(lambda: "server" in client.call("hello"), "each to be let in")
     with daemon.client() as late, pytest.raises(RpcError) as error:
         late.call("hello")
     assert error.value.code == "client_limit"
@@ -306,6 +307,11 @@ def test_more_clients_than_allowed(mock, start_daemon):
     wait_until(lambda: admitted(daemon), "a place to come free")
     for client in clients:
         client.close()
+
+
+def sessions(daemon):
+    with daemon.client() as client:
+        return client.call("status")["sessions"]
 
 
 def admitted(daemon):
@@ -458,6 +464,7 @@ def test_sigterm_waits_for_what_is_in_flight(mock, daemon):
                                           "mock": {"chunks": 10, "pace_ms": 30}})
         client.wait_event(msgid, "chunk")
         daemon.signal(signal.SIGTERM)
+        wait_until(lambda: "stopping" in daemon.log, "the signal to be seen")
         with pytest.raises((RpcError, Closed, ConnectionResetError, BrokenPipeError)) as late:
             client.submit("too late")
         if late.type is RpcError:
