@@ -22,6 +22,8 @@ struct server {
 	struct session_shared shared;
 	uv_pipe_t pipe;
 	uv_timer_t flush_timer;
+	uv_prepare_t before_wait;
+	uv_check_t after_wait;
 	struct session *sessions;
 	uint64_t last_id;
 	bool listening, closing;
@@ -42,6 +44,15 @@ on_handle_closed(uv_handle_t *handle)
 	free(s);
 }
 
+/* All but the listening socket. */
+static void
+close_own_handles(struct server *s)
+{
+	uv_close((uv_handle_t *)&s->flush_timer, on_handle_closed);
+	uv_close((uv_handle_t *)&s->before_wait, on_handle_closed);
+	uv_close((uv_handle_t *)&s->after_wait, on_handle_closed);
+}
+
 static void
 finish_closing(struct server *s)
 {
@@ -50,7 +61,7 @@ finish_closing(struct server *s)
 	void (*closed)(void *) = s->closed;
 	void *context = s->closed_context;
 	s->closed = NULL;
-	uv_close((uv_handle_t *)&s->flush_timer, on_handle_closed);
+	close_own_handles(s);
 	closed(context);
 }
 
@@ -83,6 +94,18 @@ on_connection(uv_stream_t *stream, int status)
 	s->shared.session_count++;
 }
 
+static void
+on_before_wait(uv_prepare_t *prepare)
+{
+	session_flush_due(&((struct server *)prepare->data)->shared);
+}
+
+static void
+on_after_wait(uv_check_t *check)
+{
+	session_flush_due(&((struct server *)check->data)->shared);
+}
+
 int
 server_create(
 	struct server **to, const struct session_parts *parts, const struct listener *listener)
@@ -100,7 +123,12 @@ server_create(
 	s->pipe.data = s->flush_timer.data = s;
 	uv_timer_init(parts->loop, &s->flush_timer);
 	uv_pipe_init(parts->loop, &s->pipe, 0);
-	s->open_handles = 2;
+	s->before_wait.data = s->after_wait.data = s;
+	uv_prepare_init(parts->loop, &s->before_wait);
+	uv_check_init(parts->loop, &s->after_wait);
+	uv_prepare_start(&s->before_wait, on_before_wait);
+	uv_check_start(&s->after_wait, on_after_wait);
+	s->open_handles = 4;
 	s->listening = true;
 
 	int result = uv_pipe_open(&s->pipe, listener->fd);
@@ -109,7 +137,7 @@ server_create(
 	if (result != 0) {
 		server_stop_listening(s);
 		s->closing = true;
-		uv_close((uv_handle_t *)&s->flush_timer, on_handle_closed);
+		close_own_handles(s);
 		return result;
 	}
 	*to = s;

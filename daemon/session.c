@@ -10,7 +10,8 @@
 #include "scan.h"
 
 enum {
-	DISCARD_MS = 5000,            /* how long a refused client may go on writing */
+	DISCARD_MS = 5000, /* how long a refused client may go on writing */
+	KEEP_OUTPUT_BYTES = 4 * 1024,
 	KEEP_INPUT_BYTES = 64 * 1024, /* a larger input buffer is given back after its message */
 };
 
@@ -33,8 +34,9 @@ struct session {
 	struct bytes out;     /* waits behind `writing` */
 	struct bytes writing; /* uv_write has it */
 	uv_write_t write;
-	bool write_busy, corked;
-	size_t stalled_at; /* bytes that waited when the stall timer was set */
+	bool write_busy, corked, due;
+	struct session *next_due; /* on the list of those with answers for session_flush_due */
+	size_t stalled_at;        /* bytes that waited when the stall timer was set */
 
 	bool paused, discarding, doomed, closing, close_after_flush, feeding;
 	struct pending *pending;
@@ -233,20 +235,51 @@ session_cork(struct session *s)
 	s->corked = true;
 }
 
+/* Everything in `out`, now. */
+static void
+send_out(struct session *s)
+{
+	struct bytes out = s->out;
+	s->out = (struct bytes){0};
+	session_send(s, out.data, out.len);
+	if (s->out.data == NULL && out.cap <= KEEP_OUTPUT_BYTES) {
+		bytes_clear(&out);
+		s->out = out;
+	} else {
+		bytes_finish(&out);
+	}
+}
+
 void
 session_uncork(struct session *s)
 {
 	s->corked = false;
-	if (s->out.len == 0 || s->closing || s->doomed)
+	if (s->out.len == 0 || s->closing || s->doomed || s->write_busy)
 		return;
-	struct bytes out = s->out;
-	s->out = (struct bytes){0};
-	if (s->write_busy) {
-		s->out = out;
+	if (s->out.len > KEEP_OUTPUT_BYTES) {
+		send_out(s);
 		return;
 	}
-	session_send(s, out.data, out.len);
-	bytes_finish(&out);
+	if (s->due)
+		return;
+	s->due = true;
+	s->next_due = s->shared->due;
+	s->shared->due = s;
+}
+
+void
+session_flush_due(struct session_shared *shared)
+{
+	while (shared->due) {
+		struct session *s = shared->due;
+		shared->due = s->next_due;
+		s->due = false;
+		if (s->out.len == 0 || s->closing || s->doomed || s->write_busy)
+			continue;
+		send_out(s);
+		if (s->close_after_flush && !s->write_busy)
+			session_close(s);
+	}
 }
 
 void

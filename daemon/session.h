@@ -46,6 +46,7 @@ struct session_shared {
 	msgpack_zone zone;    /* the objects of the message being handled */
 	int64_t started_ms;   /* boot time */
 	size_t session_count;
+	struct session *due; /* those with something for session_flush_due */
 	void (*closed)(
 		void *context, struct session *s); /* a session has ended; it is freed afterwards */
 	void *context;
@@ -71,9 +72,14 @@ struct session *session_next(const struct session *s);
  * after a failure the session ends soon, and what is sent is lost. */
 void session_send(struct session *s, const void *data, size_t len);
 
-/* Between these, what is sent is gathered and leaves in one piece. For replays; never around a live stream. */
+/* Between these, what is sent is gathered and leaves in one piece, when all clients that spoke in this turn of the loop
+ * have been heard: waking a client on another core costs more than most answers. For what is answered at once; never
+ * around a live stream. */
 void session_cork(struct session *s);
 void session_uncork(struct session *s);
+
+/* For server: sends what was gathered. To be called in each turn of the loop before it waits and after. */
+void session_flush_due(struct session_shared *shared);
 
 /* What follows from this client is read and thrown away for a short time, so that it can still read our answer to what
  * it is writing; then the session ends. */
