@@ -89,6 +89,7 @@ walk(MDB_txn *txn, MDB_dbi dbi, size_t key_bytes)
 			sum ^= ((const unsigned char *)value.mv_data)[value.mv_size - 1];
 	}
 	mdb_cursor_close(cursor);
+	(void)sum;
 	return result == MDB_NOTFOUND ? 0 : result;
 }
 

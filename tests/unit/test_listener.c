@@ -25,8 +25,7 @@ setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
 	strcpy(f->folder, "/tmp/freellm-listener-XXXXXX");
-	if (mkdtemp(f->folder) == NULL)
-		return -1;
+	assert_non_null(mkdtemp(f->folder));
 	snprintf(f->path, sizeof f->path, "%s/s", f->folder);
 	f->listener.fd = -1;
 	*state = f;

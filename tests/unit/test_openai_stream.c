@@ -247,9 +247,9 @@ test_tool_calls(void **state)
 		.end = OPENAI_COMPLETE, .message = two);
 	/* Without index, in pieces. */
 	REPLY_EXPECT(.body = CALL("{\"id\":\"c1\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}"
-				  "}") CALL("{\"function\":{\"arguments\":\"\\\"a\\\":1}\"}}") CALL(
-			     "{\"id\":\"c2\",\"function\":{\"name\":\"g\",\"arguments\":\"{}\"}}")
-			     DONE,
+				  "}") CALL("{\"function\":{\"arguments\":\"\\\"a\\\":1}\"}}")
+			     CALL("{\"id\":\"c2\",\"function\":{\"name\":\"g\",\"arguments\":\"{}"
+				  "\"}}") DONE,
 		.end = OPENAI_COMPLETE, .message = two);
 	/* The name repeated with each piece is no new call. */
 	REPLY_EXPECT(.body = CALL("{\"index\":0,\"id\":\"c1\",\"function\":{\"name\":\"f\","
@@ -472,8 +472,7 @@ test_no_completion(void **state)
 		"\n\n" DONE,
 		"error code: 1010",
 		"<html><head><title>Oops</title></head></html>",
-		"{\"model\":\"x\",\"message\":{\"content\":\"a\"},\"done\":false}\n{\"done\":true}"
-		"\n",
+		"{\"model\":\"x\",\"message\":{\"content\":\"a\"},\"done\":false}\n{\"done\":1}\n",
 	};
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
 		REPLY_EXPECT(.body = bodies[i], .end = OPENAI_FAILED, .kind = OPENAI_ERROR_GARBLED,
