@@ -9,17 +9,15 @@ The recordings are not part of the project: they are looked for in $FREELLM_FIXT
 """
 
 import json
-import os
-import pathlib
 import re
 import subprocess
 import sys
 
 import pytest
 
-SOURCE = pathlib.Path(__file__).resolve().parent.parent
-FIXTURES = pathlib.Path(os.environ.get("FREELLM_FIXTURES", SOURCE / "../shared/fixtures")).resolve()
-DECODER = pathlib.Path(os.environ.get("FREELLM_BUILD", SOURCE / "build")) / "tests/decode-recording"
+from support import BUILD, FIXTURES
+
+DECODER = BUILD / "tests" / "decode-recording"
 PROCESSES = 2  # of decode-recording at once
 KNOWN_ENDS = {"complete", "failed"}
 
@@ -278,10 +276,3 @@ def test_refusals(decoded):
     found = {path.name[:-len(".http")]: (o["kind"], o["retry_after_ms"], o["capacity"])
              for path, o in decoded.items() if path.parent.name == "captured-errors"}
     assert found == REFUSALS
-
-
-if __name__ == "__main__":
-    if not FIXTURES.is_dir():
-        print(f"skipped: no recordings in {FIXTURES}")
-        sys.exit(77)
-    sys.exit(pytest.main([__file__, "-q", "-s", *sys.argv[1:]]))

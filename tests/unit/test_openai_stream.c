@@ -467,12 +467,11 @@ test_no_completion(void **state)
 		DONE,
 		"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"1\"}]}}]}\n\n",
 		"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{}}\n\n",
-		"data: "
-		"{\"choices\":[{\"index\":0,\"text\":\"old\",\"finish_reason\":\"stop\"}]}"
-		"\n\n" DONE,
+		("data: "
+		 "{\"choices\":[{\"index\":0,\"text\":\"old\",\"finish_reason\":\"stop\"}]}\n\n"),
 		"error code: 1010",
 		"<html><head><title>Oops</title></head></html>",
-		"{\"model\":\"x\",\"message\":{\"content\":\"a\"},\"done\":false}\n{\"done\":1}\n",
+		("{\"model\":\"x\",\"message\":{},\"done\":false}\n{\"done\":true}\n"),
 	};
 	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++)
 		REPLY_EXPECT(.body = bodies[i], .end = OPENAI_FAILED, .kind = OPENAI_ERROR_GARBLED,
