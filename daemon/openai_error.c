@@ -217,8 +217,8 @@ read_metadata(struct facts *f, json_t *metadata, int64_t now_ms)
 static void
 judge(struct error_store *e, struct facts *f)
 {
-	struct slice message = {f->message.data, f->message.len};
 	add_words(f, bytes_cstr(&f->message));
+	struct slice message = {f->message.data, f->message.len};
 	const char *words = bytes_cstr(&f->words);
 	error_store_finish(e);
 	e->error.kind = openai_error_classify(f->status, words != NULL ? words : "");

@@ -36,4 +36,14 @@ void reply_expect(const struct reply_case *c);
 
 #define REPLY_EXPECT(...) reply_expect(&(const struct reply_case){__VA_ARGS__})
 
+/* A chunk with this delta, and one that ends the answer. */
+#define DELTA(json)                                                                                \
+	"data: {\"choices\":[{\"index\":0,\"delta\":" json ",\"finish_reason\":null}]}\n\n"
+#define FINISH(reason)                                                                             \
+	"data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"" reason "\"}]}\n\n"
+#define TEXT(text) DELTA("{\"content\":\"" text "\"}")
+#define DONE "data: [DONE]\n\n"
+#define USAGE "{\"prompt_tokens\":9,\"completion_tokens\":2,\"total_tokens\":11}"
+#define HELLO DELTA("{\"role\":\"assistant\",\"content\":\"\"}") TEXT("Hel") TEXT("lo")
+
 #endif

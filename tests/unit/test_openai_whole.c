@@ -356,6 +356,19 @@ test_large_errors(void **state)
 	bytes_finish(&message);
 	bytes_finish(&body);
 
+	/* Every length, for buffers that are just full. */
+	for (int len = 1; len < 600; len++) {
+		struct bytes all = {0};
+		bytes_printf(&all, "%0*d", len, 7);
+		struct openai_reply *r = openai_reply_create(1 << 20, NULL, NULL);
+		openai_reply_head(r, 500, slice_of("text/plain"));
+		assert_int_equal(openai_reply_body(r, all.data, all.len), 0);
+		assert_int_equal(openai_reply_end(r, false, 0), OPENAI_FAILED);
+		assert_string_equal(openai_reply_error(r)->message, bytes_cstr(&all));
+		openai_reply_destroy(r);
+		bytes_finish(&all);
+	}
+
 	/* Endless: taken up to a bound. */
 	static char block[10000];
 	memset(block, 'x', sizeof(block));
