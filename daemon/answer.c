@@ -144,7 +144,7 @@ answer_encode(struct bytes *out, const struct answer *a, struct slice provider, 
 	const int64_t numbers[NUMBERS] = {a->usage.prompt_tokens, a->usage.completion_tokens,
 		a->usage.total_tokens, stored_at_ms};
 	size_t total = AT_PARTS;
-	for (int i = 0; i < PARTS; i++) {
+	for (size_t i = 0; i < PARTS; i++) {
 		if (parts[i].len > UINT32_MAX) {
 			out->failed = true;
 			return;
@@ -156,10 +156,10 @@ answer_encode(struct bytes *out, const struct answer *a, struct slice provider, 
 		return;
 	memset(record, 0, AT_NUMBERS);
 	record[0] = RECORD_VERSION;
-	for (int i = 0; i < NUMBERS; i++)
+	for (size_t i = 0; i < NUMBERS; i++)
 		put64(record + AT_NUMBERS + 8 * i, (uint64_t)numbers[i]);
 	char *to = record + AT_PARTS;
-	for (int i = 0; i < PARTS; i++) {
+	for (size_t i = 0; i < PARTS; i++) {
 		uint32_t len = htole32((uint32_t)parts[i].len);
 		memcpy(record + AT_LENGTHS + 4 * i, &len, sizeof(len));
 		if (parts[i].len > 0)
@@ -177,7 +177,7 @@ answer_view(struct slice record, struct answer_view *to)
 		return false;
 	struct slice parts[PARTS];
 	size_t at = AT_PARTS;
-	for (int i = 0; i < PARTS; i++) {
+	for (size_t i = 0; i < PARTS; i++) {
 		uint32_t len;
 		memcpy(&len, record.data + AT_LENGTHS + 4 * i, sizeof(len));
 		len = le32toh(len);
@@ -190,7 +190,7 @@ answer_view(struct slice record, struct answer_view *to)
 					checksum(record.data + AT_NUMBERS, record.len - AT_NUMBERS))
 		return false;
 	int64_t numbers[NUMBERS];
-	for (int i = 0; i < NUMBERS; i++)
+	for (size_t i = 0; i < NUMBERS; i++)
 		numbers[i] = (int64_t)get64(record.data + AT_NUMBERS + 8 * i);
 	*to = (struct answer_view){
 		.text = parts[PART_TEXT],

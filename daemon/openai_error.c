@@ -12,7 +12,8 @@
 #include "retry_after.h"
 #include "sse.h"
 
-enum { MESSAGE_MAX = 1000, CODE_MAX = 100, WORDS_MAX = 8192 };
+enum { MESSAGE_MAX = 1000, CODE_MAX = 100 };
+static const size_t WORDS_MAX = 8192;
 
 void
 error_store_init(struct error_store *e)

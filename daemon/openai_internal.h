@@ -92,9 +92,9 @@ void assembly_add_member(struct assembly *a, const char *name, json_t *value);
  * or -E2BIG for more calls than any model makes. */
 int assembly_add_calls(struct assembly *a, json_t *calls);
 
-/* A part of the content that is no text (Mistral's thinking). `text_len`: how much text came before
+/* A part of the content, `json`, that is no text (Mistral's thinking). `text_len`: how much text came before
  * it. */
-void assembly_add_part(struct assembly *a, json_t *part, size_t text_len);
+void assembly_add_part(struct assembly *a, json_t *json, size_t text_len);
 
 /* Appends the whole message as JSON, or nothing when it is only {role, content: text}. */
 void assembly_write(const struct assembly *a, struct slice text, struct bytes *out);

@@ -125,7 +125,10 @@ merge_object(json_t *into, json_t *from)
 {
 	const char *name;
 	json_t *value;
-	json_object_foreach(from, name, value) merge(into, name, value);
+	json_object_foreach(from, name, value)
+	{
+		merge(into, name, value);
+	}
 }
 
 /* Arrays are concatenated, objects merged, strings joined; of other values the last counts. */

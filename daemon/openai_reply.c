@@ -368,9 +368,9 @@ take_error_body(struct openai_reply *r, struct slice data)
 }
 
 int
-openai_reply_body(struct openai_reply *r, const void *bytes, size_t len)
+openai_reply_body(struct openai_reply *r, const void *data, size_t len)
 {
-	struct slice data = {bytes, len};
+	struct slice more = {data, len};
 	if (r->failed || r->too_large)
 		return 1;
 	if (r->done) {
@@ -378,16 +378,16 @@ openai_reply_body(struct openai_reply *r, const void *bytes, size_t len)
 		return r->after_done > ENVELOPE;
 	}
 	if (r->shape == SHAPE_SNIFFING)
-		sniff(r, &data);
+		sniff(r, &more);
 	switch (r->shape) {
 	case SHAPE_SNIFFING:
 		return 0;
 	case SHAPE_ERROR:
-		return take_error_body(r, data);
+		return take_error_body(r, more);
 	case SHAPE_STREAM:
-		return take_stream(r, data);
+		return take_stream(r, more);
 	case SHAPE_WHOLE:
-		bytes_append(&r->body, data.data, data.len);
+		bytes_append(&r->body, more.data, more.len);
 		r->too_large = r->body.failed;
 		return r->too_large;
 	}

@@ -1,7 +1,6 @@
 #include "retry_after.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -170,84 +169,127 @@ moment_seconds(const struct moment *m)
 	return ((days * 24 + m->hour) * 60 + m->minute) * 60 + m->second;
 }
 
+/* Two digits or four at *at; false when they are not there. */
+static bool
+read_digits(const char **at, int count, int *to)
+{
+	int value = 0;
+	for (int i = 0; i < count; i++, (*at)++) {
+		if (!isdigit((unsigned char)**at))
+			return false;
+		value = value * 10 + (**at - '0');
+	}
+	*to = value;
+	return true;
+}
+
+static bool
+read_month(const char **at, int *to)
+{
+	static const char months[] = "janfebmaraprmayjunjulaugsepoctnovdec";
+	for (ptrdiff_t i = 0; i < 12; i++)
+		if (strncasecmp(months + 3 * i, *at, 3) == 0) {
+			*to = (int)i + 1;
+			*at += 3;
+			return true;
+		}
+	return false;
+}
+
+static bool
+read_field(const char **at, char field, struct moment *m)
+{
+	bool good;
+	switch (field) {
+	case 'Y':
+		return read_digits(at, 4, &m->year);
+	case 'y': /* of this century until 69, as POSIX has it */
+		good = read_digits(at, 2, &m->year);
+		m->year += m->year < 70 ? 2000 : 1900;
+		return good;
+	case 'M':
+		return read_digits(at, 2, &m->month);
+	case 'N':
+		return read_month(at, &m->month);
+	case 'D':
+		return read_digits(at, 2, &m->day);
+	case 'd': /* with a space for its first digit */
+		return **at == ' ' ? ++*at && read_digits(at, 1, &m->day)
+				   : read_digits(at, 2, &m->day);
+	case 'h':
+		return read_digits(at, 2, &m->hour);
+	case 'm':
+		return read_digits(at, 2, &m->minute);
+	case 's':
+		return read_digits(at, 2, &m->second);
+	case 'W':
+		while (isalpha((unsigned char)**at))
+			(*at)++;
+		return true;
+	case 'Z':
+		good = strncasecmp(*at, "GMT", 3) == 0;
+		*at += good ? 3 : 0;
+		return good;
+	default:
+		return *(*at)++ == field;
+	}
+}
+
+/* Reads text of the form that `fields` spells, up to its end at *rest. */
+static bool
+read_moment(const char *text, const char *fields, struct moment *m, const char **rest)
+{
+	*m = (struct moment){0};
+	while (*fields != '\0')
+		if (!read_field(&text, *fields++, m))
+			return false;
+	*rest = text;
+	return true;
+}
+
 /* RFC 3339. The offset is Z, or +hh:mm. */
 static int64_t
 parse_rfc3339(const char *text, int64_t now_ms)
 {
-	struct moment m;
-	int used = 0;
-	if (sscanf(text, "%4d-%2d-%2d%*1[Tt ]%2d:%2d:%2d%n", &m.year, &m.month, &m.day, &m.hour,
-		    &m.minute, &m.second, &used) != 6)
-		return -1;
-	int64_t seconds = moment_seconds(&m);
+	static const char *const forms[] = {"Y-M-DTh:m:s", "Y-M-Dth:m:s", "Y-M-D h:m:s"};
+	struct moment m, offset = {0};
+	const char *rest = "";
+	size_t form = 0;
+	while (form < 3 && !read_moment(text, forms[form], &m, &rest))
+		form++;
+	int64_t seconds = form < 3 ? moment_seconds(&m) : -1;
 	if (seconds < 0)
 		return -1;
-	const char *rest = text + used;
 	bool fraction = false;
 	if (*rest == '.')
 		for (rest++; isdigit((unsigned char)*rest); rest++)
 			fraction = fraction || *rest != '0';
-	int hours, minutes, end = 0;
-	char sign;
-	if (sscanf(rest, "%c%2d:%2d%n", &sign, &hours, &minutes, &end) == 3 &&
-		(sign == '+' || sign == '-') && hours >= 0 && minutes >= 0 && rest[end] == '\0')
-		seconds += (sign == '+' ? -1 : 1) * (hours * 60 + minutes) * 60;
-	else if (strcasecmp(rest, "Z") != 0)
-		return -1;
+	if (strcasecmp(rest, "Z") != 0) {
+		char sign = *rest;
+		if ((sign != '+' && sign != '-') || !read_moment(rest + 1, "h:m", &offset, &rest) ||
+			*rest != '\0')
+			return -1;
+		seconds -=
+			(sign == '+' ? 1 : -1) * (int64_t)(offset.hour * 60 + offset.minute) * 60;
+	}
 	return until((seconds + fraction) * 1000, now_ms);
 }
 
-/* The three forms of RFC 9110, section 5.6.7. Each reader returns how much of the text it took, or
- * 0. */
-static int
-read_fixdate(const char *text, struct moment *m, char month[4])
-{
-	int used = 0;
-	if (sscanf(text, "%*[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &m->day, month,
-		    &m->year, &m->hour, &m->minute, &m->second, &used) != 6)
-		return 0;
-	return used;
-}
-
-static int
-read_rfc850(const char *text, struct moment *m, char month[4])
-{
-	int used = 0;
-	if (sscanf(text, "%*[A-Za-z], %2d-%3[A-Za-z]-%2d %2d:%2d:%2d GMT%n", &m->day, month,
-		    &m->year, &m->hour, &m->minute, &m->second, &used) != 6)
-		return 0;
-	m->year += m->year < 70 ? 2000 : 1900;
-	return used;
-}
-
-static int
-read_asctime(const char *text, struct moment *m, char month[4])
-{
-	int used = 0;
-	if (sscanf(text, "%*3[A-Za-z] %3[A-Za-z] %2d %2d:%2d:%2d %4d%n", month, &m->day, &m->hour,
-		    &m->minute, &m->second, &m->year, &used) != 6)
-		return 0;
-	return used;
-}
-
+/* The three forms of RFC 9110, section 5.6.7. */
 static int64_t
 parse_http_date(const char *text, int64_t now_ms)
 {
-	static int (*const readers[])(const char *, struct moment *, char[4]) = {
-		read_fixdate, read_rfc850, read_asctime};
-	static const char months[] = "janfebmaraprmayjunjulaugsepoctnovdec";
-	struct moment m = {0};
-	char name[4] = "";
-	int used = 0;
-	for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]) && used == 0; i++)
-		used = readers[i](text, &m, name);
-	if (used == 0 || text[used] != '\0' || strlen(name) != 3)
-		return -1;
-	for (int i = 0; i < 12; i++)
-		if (strncasecmp(months + (ptrdiff_t)3 * i, name, 3) == 0)
-			m.month = i + 1;
-	int64_t seconds = moment_seconds(&m);
-	return seconds < 0 ? -1 : until(seconds * 1000, now_ms);
+	static const char *const forms[] = {
+		"W, D N Y h:m:s Z", "W, D-N-y h:m:s Z", "W N d h:m:s Y"};
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		struct moment m;
+		const char *rest;
+		if (!read_moment(text, forms[i], &m, &rest) || *rest != '\0')
+			continue;
+		int64_t seconds = moment_seconds(&m);
+		return seconds < 0 ? -1 : until(seconds * 1000, now_ms);
+	}
+	return -1;
 }
 
 int64_t

@@ -64,8 +64,10 @@ read_head(struct recording *r)
 {
 	const char *text = bytes_cstr(&r->body);
 	const char *end = strstr(text, "\r\n\r\n");
-	if (end == NULL || sscanf(text, "HTTP/%*s %d", &r->status) != 1)
+	const char *space = strchr(text, ' ');
+	if (end == NULL || space == NULL)
 		exit(2);
+	r->status = (int)strtol(space, NULL, 10);
 	for (const char *line = text; line < end; line = strstr(line, "\r\n") + 2)
 		if (strncasecmp(line, "content-type: ", 14) == 0)
 			snprintf(r->content_type, sizeof(r->content_type), "%.*s",

@@ -89,7 +89,7 @@ test_bytes_of_all_kinds(void **state)
 static void
 test_bound(void **state)
 {
-	enum { MAX = 1000 };
+	static const size_t MAX = 1000;
 	static const char *const endless[] = {"data: xxxxxxxxxxxxx", "data: xxxxxx\n",
 		": xxxxxxxxxx", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"};
 	for (size_t i = 0; i < sizeof(endless) / sizeof(endless[0]); i++) {
@@ -98,7 +98,7 @@ test_bound(void **state)
 		int r = 0;
 		size_t fed = 0;
 		sse_init(&s, MAX);
-		while (r == 0 && fed < (size_t)100 * MAX) {
+		while (r == 0 && fed < 100 * MAX) {
 			r = sse_feed(&s, endless[i], strlen(endless[i]), note, &seen);
 			fed += strlen(endless[i]);
 		}
