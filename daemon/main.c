@@ -116,6 +116,24 @@ print_problem(void *context, const char *sentence)
 	fprintf(stderr, "freellmd: %s\n", sentence);
 }
 
+/* One problem a line. */
+static void
+each_line(struct bytes *text, config_problem_cb *show)
+{
+	char *rest = text->len > 0 && bytes_cstr(text) ? text->data : NULL, *line;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		if (*line)
+			show(NULL, line);
+	}
+}
+
+static void
+log_problem(void *context, const char *sentence)
+{
+	(void)context;
+	log_error("%s", sentence);
+}
+
 static int
 check_config(const struct arguments *arguments)
 {
@@ -125,8 +143,7 @@ check_config(const struct arguments *arguments)
 		return EX_CONFIG;
 	struct keyring *keyring;
 	int result = keyring_create(&keyring, config, &why);
-	if (result != 0)
-		fprintf(stderr, "%s", bytes_cstr(&why));
+	each_line(&why, print_problem);
 	if (arguments->verbose)
 		config_print(config, stdout);
 	else if (result == 0)
@@ -348,8 +365,7 @@ run(struct daemon *d, const struct arguments *arguments)
 	else
 		log_info("stopped");
 out:
-	if (why.len > 0)
-		log_error("%s", bytes_cstr(&why));
+	each_line(&why, log_problem);
 	peer_policy_destroy(d->policy);
 	cache_destroy(d->cache);
 	store_close(d->store);

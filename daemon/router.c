@@ -32,11 +32,7 @@ static void
 consider(struct choice *choice, const struct provider *p, struct slice model)
 {
 	if (!p->enabled) {
-		exclude(choice, p, "disabled");
-		return;
-	}
-	if (p->base_url == NULL || strstr(p->base_url, "${")) {
-		exclude(choice, p, "its base_url needs an environment variable that is not set");
+		exclude(choice, p, p->unusable ? p->unusable : "disabled");
 		return;
 	}
 	if (!keyring_usable(choice->keyring, p, choice->now_ms)) {
