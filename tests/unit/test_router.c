@@ -123,11 +123,11 @@ test_defaults_in_order(void **state)
 	load(&s, "");
 	expect(&s, "", "keyed/large open/first");
 	unload(&s);
-	load(&s, "[daemon]\ndefault_model = first, bare/x\n");
+	load(&s, "[daemon]\ndefault_model = open/first, bare/x\n");
 	expect(&s, "", "open/first bare/x");
 	unload(&s);
-	load(&s, "[daemon]\ndefault_model = bare/x, nobody/x\n");
-	expect_error(&s, "", ERROR_NO_PROVIDER, "nobody/x");
+	load(&s, "[daemon]\ndefault_model = bare/x, off/m\n");
+	expect(&s, "", "bare/x");
 	unload(&s);
 }
 
