@@ -445,7 +445,10 @@ end_stream(struct openai_reply *r, bool broken)
 		int e = sse_end(&r->sse, take_event, r);
 		r->too_large = e < 0;
 	}
-	if (!r->recognised && !r->failed && !broken)
+	bool nothing = !r->recognised && !r->failed && !broken;
+	if (nothing && r->done)
+		fail(r, OPENAI_ERROR_GARBLED, "the stream ended without a chat completion");
+	else if (nothing)
 		fail_unrecognised(r, (struct slice){r->peek, r->peek_len});
 	return r->recognised && (r->done || r->collector.answer.finish_reason.len > 0);
 }

@@ -223,6 +223,7 @@ test_no_completion(void **state)
 		" \n\n",
 		": comment\n\n",
 		DONE,
+		DONE "{\"what\": \"follows is not read, and not quoted\"}",
 		"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"1\"}]}}]}\n\n",
 		"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{}}\n\n",
 		("data: "
