@@ -353,8 +353,10 @@ run(struct daemon *d, const struct arguments *arguments)
 		goto out;
 	d->cache = cache_create(d->store, (size_t)d->config->cache_max_entry);
 	uv_loop_init(&d->loop);
-	if ((result = start_server(d, &why)) != 0)
+	if ((result = start_server(d, &why)) != 0) {
+		uv_loop_close(&d->loop); /* no handle has been made */
 		goto out;
+	}
 	watch_signals(d);
 	log_info("freellmd " FREELLM_VERSION " listens on %s", d->config->socket);
 	notify_systemd("READY=1");

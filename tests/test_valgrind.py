@@ -1,12 +1,10 @@
 """The main job under valgrind: no error, no leak, and no descriptor left open at the end."""
-import os
 import shutil
 
 import pytest
+from support.daemon import SANITIZED
 from support.mock import expected_echo
 from support.rpc import RpcError
-
-SANITIZED = "asan" in os.environ.get("FREELLM_BUILD", "")
 
 
 @pytest.mark.skipif(SANITIZED, reason="valgrind and the sanitizers exclude each other")
