@@ -50,6 +50,7 @@ answer_from_cache(struct sched *s, struct job *job)
 
 	struct answer_view answer;
 	if (cache_get(s->parts.cache, &key, clock_realtime_ms(), &answer)) {
+		job->first_delta_ms = job->received_ms;
 		replay(job, &answer);
 		const struct job_result result = {.answer = &answer, .cached = true};
 		/* The observer is told while the answer lies in the cache's memory. */

@@ -30,6 +30,7 @@ def test_stream_then_cache(mock, daemon, client):
     error, cached = client.wait(again)
     assert error is None
     assert cached["cached"] is True and cached["attempts"] == []
+    assert set(cached["timing"]) == {"queued_ms", "first_token_ms", "total_ms"}
     assert chunks_of(client, again) == [{**c, "msgid": again} for c in chunks_of(client, first)]
     for key in ("text", "message", "finish_reason", "usage", "target"):
         assert cached[key] == result[key]
