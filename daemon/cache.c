@@ -85,7 +85,8 @@ cache_put(struct cache *c, const struct cache_key *key, const struct answer *ans
 		c->too_large++;
 	} else {
 		struct slice record = {c->record.data, c->record.len};
-		store_put(c->store, key->bytes, record, now_ms + ttl_ms);
+		int64_t expires_at_ms = ttl_ms < INT64_MAX - now_ms ? now_ms + ttl_ms : INT64_MAX;
+		store_put(c->store, key->bytes, record, expires_at_ms);
 		c->stored++;
 	}
 	if (c->record.cap > 64 * 1024)

@@ -103,7 +103,7 @@ store_put(struct store *s, const unsigned char key[STORE_KEY_BYTES], struct slic
 	size_t bytes = sizeof(struct put) + value.len;
 	reap(s);
 	struct put *put = NULL;
-	if (s->pending_bytes + bytes <= s->max_pending)
+	if (value.len <= s->map_bytes / LARGEST_SHARE && s->pending_bytes + bytes <= s->max_pending)
 		put = malloc(bytes);
 	if (put == NULL) {
 		s->dropped++;
@@ -112,7 +112,8 @@ store_put(struct store *s, const unsigned char key[STORE_KEY_BYTES], struct slic
 	memcpy(put->key, key, STORE_KEY_BYTES);
 	put->expires_at_ms = expires_at_ms;
 	put->len = value.len;
-	memcpy(put->value, value.data, value.len);
+	if (value.len > 0)
+		memcpy(put->value, value.data, value.len);
 	put->next = NULL;
 	put->chain = s->buckets[key[0] % BUCKETS];
 	s->buckets[key[0] % BUCKETS] = put;
@@ -158,7 +159,7 @@ make_folders(const char *directory)
 	int result = 0;
 	if (path == NULL)
 		abort();
-	for (char *p = path + 1; result == 0; p++) {
+	for (char *p = path + (*path == '/'); result == 0; p++) {
 		char c = *p;
 		if (c != '/' && c != '\0')
 			continue;

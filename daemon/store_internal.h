@@ -18,6 +18,7 @@
 
 #include "store.h"
 
+#define STORE_FORMAT_NAME "format"
 enum { STORE_FORMAT = 1, EXPIRY_BYTES = 8, EXPIRY_ROW_BYTES = EXPIRY_BYTES + STORE_KEY_BYTES };
 
 /* A write on its way. The loop makes it and frees it; in between the writer reads it. */
@@ -30,11 +31,11 @@ struct put {
 	char value[];
 };
 
-enum { BUCKETS = 256 };
+enum { BUCKETS = 256, LARGEST_SHARE = 4 /* of the map, for one value */ };
 
 struct store {
 	MDB_env *env;
-	MDB_dbi entries, expiry;
+	MDB_dbi meta, entries, expiry;
 	size_t map_bytes, max_pending;
 	int lock_fd;
 
@@ -62,6 +63,9 @@ struct store {
 
 /* Opens s->env and the databases in `directory`. Returns 0 or a negative errno with a sentence in `why`. */
 int store_open_environment(struct store *s, const char *directory, struct bytes *why);
+
+/* Of the pages of a database. */
+size_t store_bytes_of(MDB_txn *txn, MDB_dbi dbi);
 
 void *store_writer_main(void *store);
 

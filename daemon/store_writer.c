@@ -14,11 +14,26 @@
 
 #include "log.h"
 
+/*
+ * LMDB copies each page that it changes, and the pages that a commit sets free serve only the commit after the next. So a
+ * part of the map stays empty, and a transaction may ask for no more than a share of the map: a small value can cost the
+ * copies of three pages (its own, its expiry's, and that of what is evicted for it).
+ */
 enum {
 	GATHER_MS = 100,
-	FULL_PERCENT = 80, /* of the map: the rest is for the pages that a transaction copies */
+	FULL_PERCENT = 80,
+	RELIEVED_PERCENT = 40,
+	PAGE = 4096,
+	PAGES_PER_PUT = 3,
+	BATCH_SHARE = 16, /* a batch asks for 1/16 of the map */
 	EXPIRED_PER_BATCH = 64,
 };
+
+static size_t
+cost_of(const struct put *put)
+{
+	return put->len + (size_t)PAGES_PER_PUT * PAGE;
+}
 
 static int64_t
 realtime_ms(void)
@@ -61,7 +76,8 @@ static int
 remove_expired(struct store *s, MDB_txn *txn, int64_t now_ms)
 {
 	unsigned char row[EXPIRY_ROW_BYTES];
-	for (int i = 0; i < EXPIRED_PER_BATCH; i++) {
+	size_t most = s->map_bytes / PAGE / 64; /* each may cost the copy of a page */
+	for (size_t i = 0; i < most && i < EXPIRED_PER_BATCH; i++) {
 		int result = oldest_row(s, txn, row);
 		if (result != 0)
 			return result == MDB_NOTFOUND ? 0 : result;
@@ -73,8 +89,8 @@ remove_expired(struct store *s, MDB_txn *txn, int64_t now_ms)
 	return 0;
 }
 
-static size_t
-bytes_of(MDB_txn *txn, MDB_dbi dbi)
+size_t
+store_bytes_of(MDB_txn *txn, MDB_dbi dbi)
 {
 	MDB_stat stat;
 	if (mdb_stat(txn, dbi, &stat) != 0)
@@ -82,13 +98,14 @@ bytes_of(MDB_txn *txn, MDB_dbi dbi)
 	return (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * stat.ms_psize;
 }
 
-/* Makes room for `needed` more bytes, oldest expiry out first. */
+/* Makes the entries and `needed` more bytes fit into a part of the map, oldest expiry out first. */
 static int
-evict(struct store *s, MDB_txn *txn, size_t needed, uint64_t *evicted)
+evict(struct store *s, MDB_txn *txn, size_t needed, unsigned percent, uint64_t *evicted)
 {
 	unsigned char row[EXPIRY_ROW_BYTES];
-	size_t allowed = s->map_bytes / 100 * FULL_PERCENT;
-	while (bytes_of(txn, s->entries) + bytes_of(txn, s->expiry) + needed > allowed) {
+	size_t allowed = s->map_bytes / 100 * percent;
+	while (store_bytes_of(txn, s->entries) + store_bytes_of(txn, s->expiry) + needed >
+		allowed) {
 		int result = oldest_row(s, txn, row);
 		if (result != 0)
 			return result == MDB_NOTFOUND ? 0 : result;
@@ -112,7 +129,7 @@ write_one(struct store *s, MDB_txn *txn, const struct put *put, uint64_t *evicte
 	}
 	if (result != 0 && result != MDB_NOTFOUND)
 		return result;
-	if ((result = evict(s, txn, put->len, evicted)) != 0)
+	if ((result = evict(s, txn, cost_of(put), FULL_PERCENT, evicted)) != 0)
 		return result;
 
 	value = (MDB_val){EXPIRY_BYTES + put->len, NULL};
@@ -138,15 +155,16 @@ write_batch(struct store *s, const struct put **at, struct batch_result *done)
 	MDB_txn *txn;
 	MDB_stat stat;
 	const struct put *put = *at;
-	size_t bytes = 0;
+	size_t cost = 0;
+	uint64_t evicted = 0;
 	int result = mdb_txn_begin(s->env, NULL, 0, &txn);
 	if (result != 0)
 		return result;
 	result = remove_expired(s, txn, realtime_ms());
-	/* A transaction needs room for what it copies: a sixteenth of the map at a time. */
-	while (result == 0 && put && (bytes == 0 || bytes + put->len < s->map_bytes / 16)) {
-		bytes += put->len;
-		result = write_one(s, txn, put, &done->evicted);
+	while (result == 0 && put &&
+		(cost == 0 || cost + cost_of(put) < s->map_bytes / BATCH_SHARE)) {
+		cost += cost_of(put);
+		result = write_one(s, txn, put, &evicted);
 		put = put->next;
 	}
 	if (result == 0)
@@ -155,26 +173,63 @@ write_batch(struct store *s, const struct put **at, struct batch_result *done)
 		mdb_txn_abort(txn);
 		return result;
 	}
+	size_t bytes = store_bytes_of(txn, s->entries) + store_bytes_of(txn, s->expiry);
+	if ((result = mdb_txn_commit(txn)) != 0)
+		return result;
 	done->entries = stat.ms_entries;
-	done->bytes = bytes_of(txn, s->entries) + bytes_of(txn, s->expiry);
+	done->bytes = bytes;
+	done->evicted += evicted;
 	*at = put;
-	return mdb_txn_commit(txn);
+	return 0;
 }
 
-/* The map is full although it should not be: begin with an empty cache. */
+/* A commit that changes nothing: behind it, what the commit before it set free can be used. */
 static int
-drop_all(struct store *s)
+commit_again(struct store *s)
 {
 	MDB_txn *txn;
+	unsigned char format = STORE_FORMAT;
+	MDB_val name = {sizeof STORE_FORMAT_NAME - 1, (void *)STORE_FORMAT_NAME};
+	MDB_val value = {1, &format};
 	int result = mdb_txn_begin(s->env, NULL, 0, &txn);
 	if (result != 0)
 		return result;
-	if ((result = mdb_drop(txn, s->entries, 0)) != 0 ||
-		(result = mdb_drop(txn, s->expiry, 0)) != 0) {
+	if ((result = mdb_put(txn, s->meta, &name, &value, 0)) != 0) {
 		mdb_txn_abort(txn);
 		return result;
 	}
 	return mdb_txn_commit(txn);
+}
+
+/*
+ * The map is full although it should not be: a large value needs pages that lie side by side, and what is free is
+ * scattered. Half of the entries go first, and if that does not help, all of them.
+ */
+static int
+relieve(struct store *s, bool all, struct batch_result *done)
+{
+	MDB_txn *txn;
+	MDB_stat stat;
+	uint64_t evicted = 0;
+	int result = mdb_txn_begin(s->env, NULL, 0, &txn);
+	if (result != 0)
+		return result;
+	if (!all) {
+		result = evict(s, txn, 0, RELIEVED_PERCENT, &evicted);
+	} else if ((result = mdb_stat(txn, s->entries, &stat)) == 0) {
+		evicted = stat.ms_entries;
+		result = mdb_drop(txn, s->entries, 0);
+		if (result == 0)
+			result = mdb_drop(txn, s->expiry, 0);
+	}
+	if (result != 0) {
+		mdb_txn_abort(txn);
+		return result;
+	}
+	if ((result = mdb_txn_commit(txn)) != 0)
+		return result;
+	done->evicted += evicted;
+	return commit_again(s);
 }
 
 static void
@@ -187,24 +242,21 @@ complain(struct store *s, int result)
 }
 
 static void
-write_all(struct store *s, const struct put *queue, uint64_t count)
+write_all(struct store *s, const struct put *queue)
 {
 	struct batch_result done = {0};
 	uint64_t failed = 0;
 	int result = 0;
-	bool dropped = false;
-	for (const struct put *at = queue; at && result == 0;) {
-		const struct put *before = at;
+	const struct put *at = queue;
+	while (at && result == 0) {
 		result = write_batch(s, &at, &done);
-		if (result == MDB_MAP_FULL && !dropped && (dropped = true)) {
-			at = before;
-			result = drop_all(s);
-		}
-		if (result != 0) {
-			for (at = before; at; at = at->next)
-				failed++;
+		for (int all = 0; result == MDB_MAP_FULL && all <= 1; all++) {
+			if ((result = relieve(s, all, &done)) == 0)
+				result = write_batch(s, &at, &done);
 		}
 	}
+	for (; at; at = at->next)
+		failed++;
 	if (result != 0) {
 		complain(s, result);
 	} else if (s->complained) {
@@ -218,7 +270,6 @@ write_all(struct store *s, const struct put *queue, uint64_t count)
 		s->stats.entries = done.entries;
 		s->stats.bytes = done.bytes;
 	}
-	s->written_count += count;
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -258,11 +309,12 @@ store_writer_main(void *store)
 		s->queue_end = &s->queue;
 		pthread_mutex_unlock(&s->lock);
 
-		write_all(s, queue, count);
+		write_all(s, queue);
 
 		pthread_mutex_lock(&s->lock);
 		*end = s->written;
 		s->written = queue;
+		s->written_count += count;
 		atomic_store_explicit(&s->has_written, true, memory_order_release);
 		pthread_cond_broadcast(&s->written_more);
 	}

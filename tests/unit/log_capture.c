@@ -20,6 +20,15 @@ log_capture_has(const char *text)
 	return strstr(lines, text) != NULL;
 }
 
+unsigned
+log_capture_count(const char *text)
+{
+	unsigned count = 0;
+	for (const char *at = lines; (at = strstr(at, text)) != NULL; at += strlen(text))
+		count++;
+	return count;
+}
+
 void
 log_write(enum log_level level, const char *format, ...)
 {

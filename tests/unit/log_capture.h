@@ -12,4 +12,7 @@ void log_capture_clear(void);
 /* Does a line of the log hold this text? */
 bool log_capture_has(const char *text);
 
+/* How often the log holds this text. */
+unsigned log_capture_count(const char *text);
+
 #endif
