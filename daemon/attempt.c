@@ -8,6 +8,9 @@
 #include "openai.h"
 #include "retry_after.h"
 
+/* How long after the end of the answer its connection may take to end too, before it is closed. */
+enum { END_MS = 500 };
+
 struct attempt {
 	struct http_transfer *transfer; /* NULL when it is over */
 	struct openai_reply *reply;
@@ -16,6 +19,7 @@ struct attempt {
 	void *context;
 	bool stream;
 	bool finished;  /* the reply wants no more; how it ended is its to say */
+	bool complete;  /* nothing that may still come can matter */
 	bool inside;    /* within openai_reply_body: the reply's memory is in use */
 	bool cancelled; /* ... and may go only after that */
 	int status;
@@ -77,6 +81,10 @@ on_body(void *context, const void *data, size_t len)
 		attempt_destroy(a);
 		return 1;
 	}
+	if (!a->complete && openai_reply_is_done(a->reply)) {
+		a->complete = true;
+		http_expect_end(a->transfer, END_MS);
+	}
 	return a->finished;
 }
 
@@ -124,7 +132,7 @@ on_end(void *context, const struct http_result *http)
 {
 	struct attempt *a = context;
 	struct attempt_result result = {.status = a->status, .retry_after_ms = -1, .error = ""};
-	enum http_failure failure = a->finished ? HTTP_OK : http->failure;
+	enum http_failure failure = a->finished || a->complete ? HTTP_OK : http->failure;
 	a->transfer = NULL;
 
 	switch (openai_reply_end(a->reply, failure != HTTP_OK, clock_realtime_ms())) {

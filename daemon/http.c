@@ -244,8 +244,6 @@ failure_text(const struct http_transfer *t, enum http_failure failure, CURLcode 
 		return "the answer took too long (total_timeout)";
 	case HTTP_HEADER_TOO_LARGE:
 		return "response headers are too large (max_header)";
-	case HTTP_STOPPED:
-		return "stopped";
 	default:
 		if (code == CURLE_OK)
 			return "the connection closed among the headers";
@@ -327,6 +325,13 @@ http_pause(struct http_transfer *t, bool pause)
 		h->inside = false;
 		http_reap(h);
 	}
+}
+
+void
+http_expect_end(struct http_transfer *t, int64_t ms)
+{
+	t->stall_timeout = (uint64_t)ms;
+	arm_bound(t);
 }
 
 struct slice

@@ -85,6 +85,10 @@ void http_cancel(struct http_transfer *t);
 /* Stops or resumes reading the body; time-outs for silence are off while paused. May call body from within. */
 void http_pause(struct http_transfer *t, bool pause);
 
+/* The body should be over: from now on it ends within so many milliseconds or is stalled. Until then its connection can
+ * be used again. */
+void http_expect_end(struct http_transfer *t, int64_t ms);
+
 /* The first header of that name (any case) of the last head, or the empty slice. Only within the head event. */
 struct slice http_header(struct http_transfer *t, const char *name);
 

@@ -1,8 +1,9 @@
 """How requests travel: TLS, HTTP/2, keep-alive, proxies, redirects."""
 import pytest
+from support import wait_until
 from support.mock import expected_echo
 from support.rpc import RpcError
-from support.tls import ConnectProxy, HttpsProvider
+from support.tls import ConnectProxy, HttpsProvider, Listener, answer
 
 KEY = "key-0123456789abcdef"
 
@@ -112,3 +113,24 @@ def test_connections_to_one_host_are_bounded(mock, start_daemon):
         for msgid in ids:
             assert client.wait(msgid)[0] is None
     assert mock.stats()["peak_in_flight"] == 2
+
+
+class StaysOpen(Listener):
+    """Sends a whole stream with its [DONE], and then neither ends the body nor closes."""
+
+    def serve(self, connection):
+        connection.recv(65536)
+        _, blocks = answer(b'{"messages": [{"content": "the end"}], "stream": true}')
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + b"".join(blocks))
+        connection.recv(1)
+        self.closed = True
+
+
+def test_an_answer_ends_with_done_even_if_its_body_does_not(serve, start_daemon):
+    provider = serve(StaysOpen)
+    daemon = start_daemon(None, options={"provider lab": {"base_url": f"http://127.0.0.1:{provider.port}/v1"}})
+    with daemon.client() as client:
+        error, result = client.wait(client.request("submit", {"prompt": "x", "model": "lab/x", "stream": True}))
+        assert error is None and result["text"].strip() == "answer to the end"
+        assert result["timing"]["total_ms"] < 50_000  # and not stall_timeout
+    wait_until(lambda: getattr(provider, "closed", False), "the connection to be closed")
