@@ -1,0 +1,92 @@
+#include "filter.h"
+
+static bool
+is_plain(unsigned char c)
+{
+	return c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7f);
+}
+
+/* After ESC, or as the second byte of a C1 control: ESC [ is U+009B. */
+static void
+begin_sequence(struct filter *f, unsigned char c)
+{
+	switch (c) {
+	case '[':
+		f->state = FILTER_CSI;
+		break;
+	case ']':
+	case 'P':
+	case 'X':
+	case '^':
+	case '_':
+		f->state = FILTER_STRING;
+		break;
+	default:
+		/* ESC and bytes from 0x20 to 0x2f go on to a final one. */
+		f->state = c >= 0x20 && c <= 0x2f ? FILTER_ESCAPE : FILTER_TEXT;
+	}
+}
+
+static void
+take_text(struct filter *f, struct bytes *out, unsigned char c)
+{
+	if (c == 0x1b)
+		f->state = FILTER_ESCAPE;
+	else if (c == 0xc2)
+		f->state = FILTER_C2;
+	else if (is_plain(c))
+		bytes_append_char(out, (char)c);
+}
+
+static void
+take(struct filter *f, struct bytes *out, unsigned char c)
+{
+	switch (f->state) {
+	case FILTER_TEXT:
+		take_text(f, out, c);
+		break;
+	case FILTER_C2:
+		f->state = FILTER_TEXT;
+		if (c < 0xa0) {
+			begin_sequence(f, (unsigned char)(c - 0x40));
+		} else {
+			bytes_append_char(out, '\xc2');
+			bytes_append_char(out, (char)c);
+		}
+		break;
+	case FILTER_ESCAPE:
+		begin_sequence(f, c);
+		if (c < 0x20 || c >= 0x7f) { /* no sequence after all */
+			f->state = FILTER_TEXT;
+			take_text(f, out, c);
+		}
+		break;
+	case FILTER_CSI:
+		if (c >= 0x20 && c <= 0x3f)
+			break;
+		f->state = FILTER_TEXT;
+		if (c < 0x40 || c > 0x7e)
+			take_text(f, out, c);
+		break;
+	case FILTER_STRING:
+		if (c == 0xc2)
+			f->state = FILTER_STRING_C2;
+		else if (c == 0x07)
+			f->state = FILTER_TEXT;
+		else if (c == 0x1b)
+			f->state = FILTER_ESCAPE;
+		else if (c == '\n')
+			take_text((f->state = FILTER_TEXT, f), out, c);
+		break;
+	case FILTER_STRING_C2:
+		f->state = c == 0x9c ? FILTER_TEXT : FILTER_STRING;
+		break;
+	}
+}
+
+void
+filter_append(struct filter *f, struct bytes *out, struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		take(f, out, (unsigned char)text.data[i]);
+}
