@@ -15,27 +15,6 @@
 
 enum { IDLE_MAX = 64 };
 
-struct http_transfer {
-	struct http *http;
-	struct http_transfer *previous, *next; /* of the list it is on */
-	CURL *easy;
-	uv_timer_t timer;
-	const struct http_events *events;
-	void *context;
-	struct curl_slist *headers;
-	const char *headers_from; /* what `headers` was made of, so that it is made once */
-	bool headers_stream;
-	char error[CURL_ERROR_SIZE];
-
-	size_t header_bytes;
-	int status;
-	bool head_ended; /* the empty line behind the headers has come */
-	bool headed, bodied, paused, dead;
-	enum http_failure failure; /* what we ended it for; HTTP_OK: libcurl's result counts */
-	uint64_t began, heard;     /* loop time in milliseconds */
-	uint64_t first_byte_timeout, stall_timeout, total_timeout;
-};
-
 static void
 list_add(struct http_transfer **list, struct http_transfer *t)
 {
@@ -144,8 +123,8 @@ arm_bound(struct http_transfer *t)
 	uv_timer_start(&t->timer, on_bound, at > now ? at - now : 0, 0);
 }
 
-static size_t
-on_header(char *data, size_t size, size_t count, void *context)
+size_t
+http_on_header(char *data, size_t size, size_t count, void *context)
 {
 	struct http_transfer *t = context;
 	size_t len = size * count;
@@ -177,8 +156,8 @@ report_head(struct http_transfer *t)
 	t->events->head(t->context, t, t->status, slice_of(type));
 }
 
-static size_t
-on_body(char *data, size_t size, size_t count, void *context)
+size_t
+http_on_body(char *data, size_t size, size_t count, void *context)
 {
 	struct http_transfer *t = context;
 	size_t len = size * count;
@@ -356,77 +335,8 @@ transfer_create(struct http *h)
 	h->open_handles++;
 	t->timer.data = t;
 
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->error);
-	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, http_poll_open_socket);
-	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, h);
-	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, http_poll_close_socket);
-	curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, h);
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)h->options.connect_timeout_ms);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 8192L);
-	/* Debian's default directory of certificates switches libcurl's cache of the parsed store off: 24 ms on
-	 * the loop for each new connection. */
-	curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-	if (h->options.ca_file)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, h->options.ca_file);
-	if (h->options.user_agent)
-		curl_easy_setopt(easy, CURLOPT_USERAGENT, h->options.user_agent);
+	http_easy_prepare(t);
 	return t;
-}
-
-/* The list of request headers, made anew only when it differs from the last one of this handle. */
-static void
-set_headers(struct http_transfer *t, const char *more, bool stream)
-{
-	if (t->headers && t->headers_from == more && t->headers_stream == stream)
-		return;
-	curl_slist_free_all(t->headers);
-	t->headers = curl_slist_append(NULL, "Content-Type: application/json");
-	t->headers =
-		curl_slist_append(t->headers, stream ? "Accept: text/event-stream, application/json"
-						     : "Accept: application/json");
-	t->headers = curl_slist_append(t->headers, "Expect:");
-	for (const char *p = more; p && *p;) {
-		size_t len = strcspn(p, "|");
-		char *line = strndup(p + strspn(p, " "), len - strspn(p, " "));
-		if (line == NULL)
-			abort();
-		t->headers = curl_slist_append(t->headers, line);
-		free(line);
-		p += len + (p[len] == '|');
-	}
-	t->headers_from = more;
-	t->headers_stream = stream;
-	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
-}
-
-static void
-set_request(struct http_transfer *t, const struct http_request *request)
-{
-	CURL *easy = t->easy;
-	bool tls = strncasecmp(request->url, "https:", 6) == 0;
-	curl_easy_setopt(easy, CURLOPT_URL, request->url);
-	curl_easy_setopt(easy, CURLOPT_PROXY, tls ? t->http->options.proxy : "");
-	curl_easy_setopt(easy, CURLOPT_PIPEWAIT, tls ? 1L : 0L);
-	if (request->bearer) {
-		curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
-		curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER, request->bearer);
-	} else {
-		curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-	}
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body.data);
-	set_headers(t, request->headers, request->stream);
 }
 
 struct http_transfer *
@@ -452,7 +362,7 @@ http_start(struct http *h, const struct http_request *request, const struct http
 	t->first_byte_timeout = (uint64_t)request->first_byte_timeout_ms;
 	t->stall_timeout = (uint64_t)request->stall_timeout_ms;
 	t->total_timeout = (uint64_t)request->total_timeout_ms;
-	set_request(t, request);
+	http_easy_set(t, request);
 	arm_bound(t);
 	curl_multi_add_handle(h->multi, t->easy);
 	return t;

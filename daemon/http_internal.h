@@ -1,5 +1,6 @@
 /*
- * Shared by http.c (transfers) and http_poll.c (libcurl's sockets and timer on the loop), and by nobody else.
+ * Shared by http.c (transfers), http_easy.c (their handles' options) and http_poll.c (libcurl's sockets and timer on the
+ * loop), and by nobody else.
  */
 #ifndef FREELLMD_HTTP_INTERNAL_H
 #define FREELLMD_HTTP_INTERNAL_H
@@ -27,6 +28,35 @@ struct http {
 	struct http_transfer *running, *idle, *doomed;
 	unsigned idle_count;
 };
+
+struct http_transfer {
+	struct http *http;
+	struct http_transfer *previous, *next; /* of the list it is on */
+	CURL *easy;
+	uv_timer_t timer;
+	const struct http_events *events;
+	void *context;
+	struct curl_slist *headers;
+	const char *headers_from; /* what `headers` was made of, so that it is made once */
+	bool headers_stream;
+	char error[CURL_ERROR_SIZE];
+
+	size_t header_bytes;
+	int status;
+	bool head_ended; /* the empty line behind the headers has come */
+	bool headed, bodied, paused, dead;
+	enum http_failure failure; /* what we ended it for; HTTP_OK: libcurl's result counts */
+	uint64_t began, heard;     /* loop time in milliseconds */
+	uint64_t first_byte_timeout, stall_timeout, total_timeout;
+};
+
+/* http_easy.c: what stays the same for every request of a handle, and what one request sets. */
+void http_easy_prepare(struct http_transfer *t);
+void http_easy_set(struct http_transfer *t, const struct http_request *request);
+
+/* http.c: CURLOPT_HEADERFUNCTION and CURLOPT_WRITEFUNCTION; the context is the transfer. */
+size_t http_on_header(char *data, size_t size, size_t count, void *transfer);
+size_t http_on_body(char *data, size_t size, size_t count, void *transfer);
 
 /* Wires the multi handle to the loop. Closing also closes every socket's poll handle. */
 void http_poll_init(struct http *h);
