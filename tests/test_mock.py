@@ -2,6 +2,7 @@
 import json
 import random
 import select
+import shutil
 import socket
 import struct
 import subprocess
@@ -471,12 +472,13 @@ def test_refused_connections(mock):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_deafness_is_a_refused_connect(start_mock, threads):
     mock = start_mock("--threads", str(threads))
-    mock.deafen()
     for _ in range(5):
-        with pytest.raises(ConnectionRefusedError):
-            connect(mock)
-    mock.hear()
-    assert chat(mock).status == 200
+        mock.deafen()
+        for _ in range(5):
+            with pytest.raises(ConnectionRefusedError):
+                connect(mock)
+        mock.hear()
+        assert chat(mock).status == 200
 
 
 # Recordings
@@ -670,4 +672,33 @@ def test_stop_with_requests_in_flight(start_mock):
     assert mock.process.wait(120) == 0
     for connection in connections:
         assert receive_all(connection)[1] == "fin"
+        connection.close()
+
+
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="no valgrind")
+def test_nothing_leaks(start_mock):
+    program = (BUILD / "tests" / "freellm-mock").read_bytes()
+    if b"__asan_init" in program or b"__tsan_init" in program:
+        pytest.skip("valgrind cannot run a program with a sanitizer")
+    mock = start_mock("--limit", "1000 requests per minute", "--threads", "2", wrap=(
+        "valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=all", "--errors-for-leak-kinds=all",
+        "--error-exitcode=99"))
+    tools = [{"id": "call_1", "name": "f", "arguments": "{}"}]
+    for behaviour in ({}, {"gzip": True}, {"write": "random"}, {"tool_calls": tools}, {"reasoning": "a b"},
+                      {"status": 500}, {"huge_body": 100_000}, {"huge_header": 100_000}, {"no_such": 1}):
+        for stream in (False, True):
+            chat(mock, stream=stream, behaviour=behaviour)
+    for fault in ("refuse", "reset_mid_stream", "close_in_headers", "garbage"):
+        chat_to_end(mock, stream=True, behaviour={"fault": fault})
+    mock.log()
+    # Some are in flight when it ends, which the fixture asks for, and one has left.
+    hanging = [connect(mock) for _ in range(3)]
+    for connection in hanging:
+        connection.sendall(request_bytes(body=chat_body(stream=True, behaviour={"fault": "hang_mid_stream"})))
+    mock.wait_for(lambda stats: stats["in_flight"] == 3)
+    hanging[0].close()
+    mock.wait_for(lambda stats: stats["in_flight"] == 2)
+    mock.script({"status": 400, "times": 3})
+    mock.stop()
+    for connection in hanging[1:]:
         connection.close()

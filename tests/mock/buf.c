@@ -68,6 +68,8 @@ buf_json(struct buf *buf, const char *text, size_t len)
 {
 	size_t from = 0;
 
+	if (len == 0)
+		return;
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 

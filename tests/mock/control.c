@@ -148,8 +148,10 @@ set_deaf(struct mock *mock, json_t *value)
 	mock->deaf_until_us = clock_monotonic_us() + json_integer_value(value) * 1000;
 	for (size_t i = 0; i < mock->worker_count; i++) {
 		/* At once, for the answer to this call says that it is so; the worker closes it. */
-		if (mock->workers[i]->listener >= 0 && json_integer_value(value) > 0)
+		if (mock->workers[i]->listener >= 0 && json_integer_value(value) > 0) {
 			shutdown(mock->workers[i]->listener, SHUT_RDWR);
+			mock->workers[i]->deafened = true;
+		}
 		atomic_store(&mock->workers[i]->listening_changed, true);
 		worker_wake(mock->workers[i]);
 	}

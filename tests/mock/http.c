@@ -100,9 +100,12 @@ record_body(struct exchange *exchange)
 static void
 add_headers(struct MHD_Response *response, const struct buf *head)
 {
-	const char *at = head->data, *stop = head->data + head->len;
+	const char *at = head->data, *stop;
 
-	while (at && at < stop) {
+	if (head->len == 0)
+		return;
+	stop = at + head->len;
+	while (at < stop) {
 		const char *end = memmem(at, (size_t)(stop - at), "\r\n", 2);
 		const char *colon = memchr(at, ':', (size_t)(end - at));
 		char *name = strndup(at, (size_t)(colon - at));

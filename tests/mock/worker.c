@@ -178,10 +178,12 @@ worker_listen(struct worker *worker)
 	struct mock *mock = worker->mock;
 
 	pthread_mutex_lock(&mock->lock);
-	if (mock->deaf_until_us > clock_monotonic_us()) {
-		if (worker->listener >= 0)
-			close(worker->listener);
+	if (worker->deafened) {
+		close(worker->listener);
 		worker->listener = -1;
+		worker->deafened = false;
+	}
+	if (mock->deaf_until_us > clock_monotonic_us()) {
 		timers_arm(&worker->timers, &worker->listen_timer, mock->deaf_until_us);
 	} else if (worker->listener < 0) {
 		worker->listener = listen_on(mock->bind, mock->port);

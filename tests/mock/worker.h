@@ -28,6 +28,7 @@ struct worker {
 	int epoll;
 	int listener; /* -1 while nothing listens; changes with the mock's lock held */
 	int reserved; /* bound to the same port and never listening: nobody else is given the port meanwhile */
+	bool deafened; /* the listener was shut down and is to be closed; with the lock held */
 	int wake;
 	int dummy; /* stands in for a socket that was taken from the library */
 	struct MHD_Daemon *http;

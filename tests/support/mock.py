@@ -105,7 +105,9 @@ class Mock:
         return self.wait_for(lambda stats: stats["in_flight"] == 0, "the mock to be idle")
 
     def stop(self):
-        """Ends it, and checks that it ended well."""
+        """Ends it, and checks that it ended well; a second call does nothing."""
+        if self.process.stdout.closed:
+            return
         self._control.close()
         status = stop_process(self.process, signal.SIGTERM, "the mock")
         self._drain.join(PATIENCE)
