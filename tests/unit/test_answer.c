@@ -105,7 +105,7 @@ test_record(void **state)
 	struct bytes record = {0};
 	struct answer_view view;
 	make_record(&record);
-	assert_int_equal(record.data[0], 1); /* the version */
+	assert_int_equal(record.data[0], 2); /* the version */
 	assert_true(answer_view((struct slice){record.data, record.len}, &view));
 	assert_true(slice_is(view.text, "text"));
 	assert_true(slice_is(view.message, "{\"role\":\"assistant\"}"));
