@@ -14,6 +14,8 @@
 #include "submit.h"
 
 enum {
+	KEEP_SCRATCH_BYTES = 64 * 1024,
+	REST_OF_PARAMETERS = 256,               /* usually */
 	MESSAGE_NESTING = SCAN_MAX_NESTING - 3, /* below [1, msgid, nil, {message: ...}] */
 	DELTA_NESTING = SCAN_MAX_NESTING - 3,   /* below [2, "chunk", [{delta: ...}]] */
 };
@@ -59,6 +61,16 @@ pending_find(struct session *s, uint32_t msgid)
 	return p;
 }
 
+/* The message that was made in the shared buffer, whose memory is given back when it was a large one. */
+static void
+send_scratch(struct pending *p)
+{
+	struct bytes *out = &session_shared(p->session)->scratch;
+	session_send(p->session, out->data, out->len);
+	if (out->cap > KEEP_SCRATCH_BYTES)
+		bytes_finish(out);
+}
+
 static void
 send_event(struct pending *p, struct event *event)
 {
@@ -68,7 +80,7 @@ send_event(struct pending *p, struct event *event)
 	bytes_clear(out);
 	message_begin_notification(out, &packer, event_name(event->kind));
 	event_encode(&packer, event);
-	session_send(p->session, out->data, out->len);
+	send_scratch(p);
 }
 
 static void
@@ -125,21 +137,6 @@ on_delta(void *context, const struct delta *delta)
 	bytes_finish(&packed);
 }
 
-/* {role: assistant, content: text}, which most messages are, or what the provider sent. */
-static void
-pack_message(struct bytes *out, const struct answer_view *answer)
-{
-	msgpack_packer packer;
-	if (answer->message.len > 0 && json_to_msgpack(out, answer->message, MESSAGE_NESTING))
-		return;
-	msgpack_packer_init(&packer, out, bytes_msgpack_write);
-	msgpack_pack_map(&packer, 2);
-	pack_name(&packer, "role");
-	pack_name(&packer, "assistant");
-	pack_name(&packer, "content");
-	pack_text(&packer, answer->text);
-}
-
 static size_t
 report_attempts(const struct job *job, struct attempt_report *to)
 {
@@ -165,7 +162,9 @@ send_completion(struct pending *p, const struct job *job, const struct job_resul
 	struct bytes message = {0};
 	msgpack_packer packer;
 	int64_t now = clock_boottime_ms();
-	pack_message(&message, answer);
+	/* One that nests too deeply for any client is given as its text alone. */
+	if (answer->message.len > 0)
+		(void)json_to_msgpack(&message, answer->message, MESSAGE_NESTING);
 
 	struct completion completion;
 	completion.attempt_count = report_attempts(job, completion.attempts);
@@ -190,7 +189,7 @@ send_completion(struct pending *p, const struct job *job, const struct job_resul
 	bytes_clear(out);
 	message_begin_result(out, &packer, p->msgid);
 	completion_encode(&packer, &completion);
-	session_send(p->session, out->data, out->len);
+	send_scratch(p);
 	bytes_finish(&message);
 }
 
@@ -209,7 +208,7 @@ send_failure(struct pending *p, const struct job *job, const struct job_result *
 	message_begin_error(out, &packer, p->msgid);
 	failure_encode(&packer, &failure);
 	message_end_error(&packer);
-	session_send(p->session, out->data, out->len);
+	send_scratch(p);
 }
 
 static void
@@ -280,6 +279,7 @@ make_request(
 		.deadline_ms = submit.deadline_ms,
 	};
 	bytes_append(&to->model, submit.model.data, submit.model.len);
+	(void)bytes_reserve(&to->parameters, submit.prompt.len + REST_OF_PARAMETERS);
 	if (submit_body_to_json(&to->parameters, &submit, why) == VALUE_OK &&
 		!to->parameters.failed)
 		return true;

@@ -172,15 +172,27 @@ read_target(const msgpack_object *map, struct slice *provider, struct slice *mod
 	return true;
 }
 
+static void
+pack_message(msgpack_packer *packer, const struct completion *c)
+{
+	if (c->message_packed.len > 0) {
+		pack_packed(packer, "message", c->message_packed);
+		return;
+	}
+	pack_name(packer, "message");
+	msgpack_pack_map(packer, 2);
+	pack_member(packer, "role", slice_of("assistant"));
+	pack_member(packer, "content", c->text);
+}
+
 void
 completion_encode(msgpack_packer *packer, const struct completion *completion)
 {
 	const struct completion *c = completion;
-	bool has_message = c->message_packed.len > 0, has_finish = c->finish_reason.len > 0;
-	msgpack_pack_map(packer, 7 + has_message + has_finish);
+	bool has_finish = c->finish_reason.len > 0;
+	msgpack_pack_map(packer, 8 + has_finish);
 	pack_member(packer, "text", c->text);
-	if (has_message)
-		pack_packed(packer, "message", c->message_packed);
+	pack_message(packer, c);
 	if (has_finish)
 		pack_member(packer, "finish_reason", c->finish_reason);
 	pack_usage(packer, &c->usage);

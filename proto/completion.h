@@ -27,7 +27,8 @@ struct completion_usage {
 
 struct completion {
 	struct slice text;             /* the answer's text; empty when it is only tool calls */
-	struct slice message_packed;   /* to encode: the whole OpenAI message as MessagePack */
+	struct slice message_packed;   /* to encode: the whole OpenAI message as MessagePack; empty:
+					  {role: assistant, content: text} */
 	const msgpack_object *message; /* decoded: the same */
 	struct slice finish_reason;    /* empty: not known */
 	struct completion_usage usage;

@@ -123,9 +123,18 @@ message_end_error(msgpack_packer *packer)
 void
 pack_text(msgpack_packer *packer, struct slice text)
 {
-	msgpack_pack_str(packer, text.len);
-	if (text.len)
-		msgpack_pack_str_body(packer, text.data, text.len);
+	enum { SHORT = 32, FIXSTR = 0xa0 };
+	char whole[SHORT];
+	if (text.len == 0 || text.len >= SHORT) {
+		msgpack_pack_str(packer, text.len);
+		if (text.len)
+			msgpack_pack_str_body(packer, text.data, text.len);
+		return;
+	}
+	/* Names, mostly: one append for head and body. */
+	whole[0] = (char)(FIXSTR | text.len);
+	memcpy(whole + 1, text.data, text.len);
+	packer->callback(packer->data, whole, text.len + 1);
 }
 
 void

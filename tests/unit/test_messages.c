@@ -313,7 +313,8 @@ static void
 test_smallest_completion(void **state)
 {
 	struct fixture *f = *state;
-	const struct completion sent = {.usage = {-1, -1, -1},
+	const struct completion sent = {.text = slice_of("so"),
+		.usage = {-1, -1, -1},
 		.provider = slice_of("p"),
 		.model = slice_of("m"),
 		.first_token_ms = -1};
@@ -322,8 +323,13 @@ test_smallest_completion(void **state)
 	completion_encode(&f->packer, &sent);
 	receive(f);
 	assert_true(completion_decode(f->message.result, &got));
-	assert_slice(got.text, "");
-	assert_null(got.message);
+	struct slice role, content;
+	assert_slice(got.text, "so");
+	assert_true(value_slice(value_member(got.message, "role"), &role));
+	assert_true(value_slice(value_member(got.message, "content"), &content));
+	assert_int_equal(got.message->via.map.size, 2);
+	assert_slice(role, "assistant");
+	assert_slice(content, "so");
 	assert_slice(got.finish_reason, "");
 	assert_int_equal(got.usage.prompt_tokens, -1);
 	assert_int_equal(got.usage.completion_tokens, -1);
