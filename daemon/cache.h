@@ -29,6 +29,10 @@ void cache_key_make(
 struct cache *cache_create(struct store *store, size_t max_entry);
 void cache_destroy(struct cache *c);
 
+/* The same as cache_key_make, from memory when this was asked lately. */
+void cache_key_find(struct cache *c, struct cache_key *to, uid_t domain, struct slice model,
+	struct slice parameters);
+
 /* A hit is readable until cache_release. Returns false for a miss (nothing to release). A damaged
  * entry is a miss. */
 bool cache_get(

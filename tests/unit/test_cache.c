@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -226,11 +227,53 @@ test_without_a_store_all_is_a_miss(void **state)
 
 #define CACHE_TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
+/* More than are remembered, so that places are taken over; each is asked for twice in a row, and in both domains, whose
+ * places are the same. */
+static void
+test_remembered_keys_are_those_that_are_made(void **state)
+{
+	struct cache *cache = cache_create(NULL, 1024);
+	(void)state;
+	for (int i = 0; i < 6000; i++) {
+		char parameters[64];
+		struct cache_key made, found;
+		uid_t domain = i % 2 ? 1000 : 1001;
+		struct slice model = slice_of(i % 3 ? "lab/small" : "");
+		snprintf(parameters, sizeof parameters, "{\"n\":%d}", i / 4 % 1000);
+		cache_key_make(&made, domain, model, slice_of(parameters));
+		for (int j = 0; j < 2; j++) {
+			memset(&found, 0, sizeof found);
+			cache_key_find(cache, &found, domain, model, slice_of(parameters));
+			assert_memory_equal(made.bytes, found.bytes, sizeof made.bytes);
+		}
+	}
+	cache_destroy(cache);
+}
+
+static void
+test_what_is_too_long_to_remember(void **state)
+{
+	static char parameters[100000];
+	struct cache *cache = cache_create(NULL, 1024);
+	struct cache_key made, found;
+	(void)state;
+	memset(parameters, 'x', sizeof parameters);
+	for (size_t len = 0; len <= sizeof parameters; len = len * 2 + 1) {
+		struct slice slice = {parameters, len};
+		cache_key_make(&made, 1, slice_of("m"), slice);
+		cache_key_find(cache, &found, 1, slice_of("m"), slice);
+		assert_memory_equal(made.bytes, found.bytes, sizeof made.bytes);
+	}
+	cache_destroy(cache);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_key_differs_for_each_part),
+		cmocka_unit_test(test_remembered_keys_are_those_that_are_made),
+		cmocka_unit_test(test_what_is_too_long_to_remember),
 		CACHE_TEST(test_hit_until_it_expires),
 		CACHE_TEST(test_times_to_live_at_the_edges),
 		CACHE_TEST(test_too_large_is_not_kept),
