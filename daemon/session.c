@@ -12,6 +12,8 @@
 enum {
 	DISCARD_MS = 5000, /* how long a refused client may go on writing */
 	KEEP_OUTPUT_BYTES = 4 * 1024,
+	DUE_MAX =
+		64, /* answers that wait for session_flush_due at most: more would leave the processor's cache */
 	KEEP_INPUT_BYTES = 64 * 1024, /* a larger input buffer is given back after its message */
 };
 
@@ -265,11 +267,14 @@ session_uncork(struct session *s)
 	s->due = true;
 	s->next_due = s->shared->due;
 	s->shared->due = s;
+	if (++s->shared->due_count >= DUE_MAX)
+		session_flush_due(s->shared);
 }
 
 void
 session_flush_due(struct session_shared *shared)
 {
+	shared->due_count = 0;
 	while (shared->due) {
 		struct session *s = shared->due;
 		shared->due = s->next_due;

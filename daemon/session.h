@@ -47,6 +47,7 @@ struct session_shared {
 	int64_t started_ms;   /* boot time */
 	size_t session_count;
 	struct session *due; /* those with something for session_flush_due */
+	unsigned due_count;
 	void (*closed)(
 		void *context, struct session *s); /* a session has ended; it is freed afterwards */
 	void *context;
