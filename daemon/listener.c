@@ -158,7 +158,7 @@ listener_open(
 			sizeof address.sun_path - 1, path);
 		return -ENAMETOOLONG;
 	}
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	if ((result = find_group(group, &gid, why)) != 0)
 		return result;
 	int folder = lock_folder(path, why);

@@ -1,6 +1,7 @@
 #include "log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,9 +33,13 @@ stderr_is_journal(void)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
 	struct stat st;
-	uintmax_t device, inode;
-	if (stream == NULL || sscanf(stream, "%ju:%ju", &device, &inode) != 2)
+	if (stream == NULL)
 		return false;
+	char *end;
+	uintmax_t device = strtoumax(stream, &end, 10);
+	if (*end != ':')
+		return false;
+	uintmax_t inode = strtoumax(end + 1, &end, 10);
 	return fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 

@@ -70,6 +70,7 @@ void
 sched_finish(
 	struct sched *s, struct job *job, enum job_state state, const struct job_result *result)
 {
+	assert(s); /* clang-tidy takes a job that is on no list for a scheduler that is not there */
 	struct job_list *list = list_of(s, job);
 	if (list)
 		job_list_remove(list, job);

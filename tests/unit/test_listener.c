@@ -61,7 +61,7 @@ static int
 connect_to(const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	strcpy(address.sun_path, path);
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	int result = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : -errno;
 	close(fd);
@@ -121,7 +121,7 @@ static void
 test_missing_folder(void **state)
 {
 	struct fixture *f = *state;
-	strcat(f->folder, "/none");
+	strncat(f->folder, "/none", sizeof f->folder - strlen(f->folder) - 1);
 	snprintf(f->path, sizeof f->path, "%s/s", f->folder);
 	assert_int_equal(open_it(f), -ENOENT);
 	assert_true(says(f, "create it"));
@@ -187,7 +187,7 @@ activated_child(const char *path, bool good)
 	char pid[16];
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	strcpy(address.sun_path, path);
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
 	if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
 		(good && listen(fd, 5) != 0))
 		_exit(10);
