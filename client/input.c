@@ -117,13 +117,13 @@ read_all(int fd, const char *name, int64_t most, struct bytes *to)
 			terminal_complain("internal", "out of memory");
 			return EX_SOFTWARE;
 		}
+		if (terminal_wait_input(fd) < 0)
+			return 128 + terminal_interrupted();
 		ssize_t n = read(fd, room, STEP);
 		if (n == 0)
 			return 0;
-		if (n < 0 && errno == EINTR && terminal_interrupted() == 0)
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
-		if (n < 0 && errno == EINTR)
-			return 128 + terminal_interrupted();
 		if (n < 0) {
 			terminal_complain("no_input", "cannot read %s: %s", name, strerror(errno));
 			return EX_NOINPUT;

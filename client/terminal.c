@@ -1,6 +1,7 @@
 #include "terminal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <poll.h>
@@ -33,9 +34,21 @@ static struct {
 /* What the signal handler looks at. */
 static volatile sig_atomic_t caught, status_shown;
 
+/* A descriptor that is closed would become that of the next socket. Reading gives nothing; writing
+ * the answer fails, as it should. */
+static void
+fill_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY);
+	}
+}
+
 void
 terminal_init(bool quiet)
 {
+	fill_descriptors();
 	const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
 	bool smart = isatty(STDERR_FILENO) && term && term[0] && strcmp(term, "dumb") != 0;
 	setlocale(LC_CTYPE, "");
@@ -265,16 +278,34 @@ on_signal(int number)
 	errno = saved;
 }
 
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+enum { ENDING = sizeof(ending) / sizeof(ending[0]) };
+
+int
+terminal_wait_input(int fd)
+{
+	struct pollfd ready = {.fd = fd, .events = POLLIN};
+	sigset_t blocked, before;
+	sigemptyset(&blocked);
+	for (int i = 0; i < ENDING; i++)
+		sigaddset(&blocked, ending[i]);
+	/* No signal can come between looking at `caught` and waiting. */
+	sigprocmask(SIG_BLOCK, &blocked, &before);
+	while (!caught && ppoll(&ready, 1, NULL, &before) < 0 && errno == EINTR)
+		;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return caught ? -EINTR : 0;
+}
+
 void
 terminal_catch_signals(void interrupted(void))
 {
-	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
 	struct sigaction action = {.sa_handler = on_signal}, old;
 	terminal.interrupted = interrupted;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < ENDING; i++) {
 		/* nohup and shells that start it in the background mean it. */
-		if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-			(void)sigaction(numbers[i], &action, NULL);
+		if (sigaction(ending[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			(void)sigaction(ending[i], &action, NULL);
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
 }

@@ -37,6 +37,10 @@ void terminal_complain(const char *code, const char *format, ...)
 /* Calls `interrupted` on the first SIGINT, SIGTERM or SIGHUP; the second ends the program. */
 void terminal_catch_signals(void interrupted(void));
 
+/* Waits until `fd` can be read without blocking: 0, or -EINTR when a signal is to end the program,
+ * also one that came before. */
+int terminal_wait_input(int fd) __attribute__((warn_unused_result));
+
 /* The signal that came, or 0. */
 int terminal_interrupted(void);
 
