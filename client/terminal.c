@@ -180,7 +180,7 @@ flatten(char *text)
 	}
 }
 
-static char *
+__attribute__((format(printf, 1, 0))) static char *
 format_line(const char *format, va_list arguments)
 {
 	char *line;
