@@ -131,28 +131,32 @@ read_hello(struct freellm *f, const msgpack_object *object, uint32_t msgid)
 	return error ? error : 1;
 }
 
+/* As read_hello(). */
+static int
+step_hello(struct freellm *f, msgpack_unpacked *unpacked, uint32_t msgid, int64_t deadline)
+{
+	int got = connection_next(&f->connection, unpacked);
+	if (got > 0)
+		return read_hello(f, &unpacked->data, msgid);
+	if (got == 0 && handle_cancels(f) > 0)
+		return open_failed(f, -ECANCELED);
+	if (got == 0 && handle_now() >= deadline)
+		return open_failed(f, -ETIMEDOUT);
+	if (got == 0)
+		got = connection_wait(&f->connection, f->wake_fd, handle_timeout(deadline));
+	if (got == -ECONNRESET)
+		return open_failed(f, got);
+	return got < 0 ? handle_connection_failed(f, got) : 0;
+}
+
 static int
 wait_hello(struct freellm *f, uint32_t msgid, int64_t deadline)
 {
 	msgpack_unpacked unpacked;
 	int done = 0;
 	msgpack_unpacked_init(&unpacked);
-	while (done == 0) {
-		int got = connection_next(&f->connection, &unpacked);
-		if (got > 0)
-			done = read_hello(f, &unpacked.data, msgid);
-		else if (got == -ECONNRESET)
-			done = open_failed(f, got);
-		else if (got < 0)
-			done = handle_connection_failed(f, got);
-		else if (handle_cancels(f) > 0)
-			done = open_failed(f, -ECANCELED);
-		else if (handle_now() >= deadline)
-			done = open_failed(f, -ETIMEDOUT);
-		else if ((got = connection_wait(
-				  &f->connection, f->wake_fd, handle_timeout(deadline))) < 0)
-			done = handle_connection_failed(f, got);
-	}
+	while (done == 0)
+		done = step_hello(f, &unpacked, msgid, deadline);
 	msgpack_unpacked_destroy(&unpacked);
 	return done > 0 ? 0 : done;
 }

@@ -71,22 +71,22 @@ tell_delta(struct event_sink *sink, const msgpack_object *object)
 }
 
 int
-event_sink_tell(struct event_sink *sink, const struct event *from)
+event_sink_tell(struct event_sink *sink, const struct event *event)
 {
-	struct freellm_event event = {
-		.kind = kinds[from->kind],
-		.position = from->position > 0 ? from->position : -1,
-		.eta_ms = from->eta_ms,
+	struct freellm_event told = {
+		.kind = kinds[event->kind],
+		.position = event->position > 0 ? event->position : -1,
+		.eta_ms = event->eta_ms,
 	};
 	if (sink->callback == NULL)
 		return 0;
-	int error = set(&sink->target, from->target);
-	if (error == 0 && from->kind == EVENT_CHUNK && from->delta != NULL)
-		return tell_delta(sink, from->delta);
+	int error = set(&sink->target, event->target);
+	if (error == 0 && event->kind == EVENT_CHUNK && event->delta != NULL)
+		return tell_delta(sink, event->delta);
 	if (error == 0)
-		error = set(&sink->text, from->kind == EVENT_CHUNK ? from->text : from->reason);
+		error = set(&sink->text, event->kind == EVENT_CHUNK ? event->text : event->reason);
 	if (error == 0)
-		call(sink, &event);
+		call(sink, &told);
 	return error;
 }
 

@@ -57,7 +57,7 @@ trouble_set(struct trouble *t, int error, enum trouble_kind kind, const char *fo
 		message = NULL;
 	va_end(arguments);
 	trouble_clear(t);
-	strcpy(t->code, kinds[kind].code);
+	memcpy(t->code, kinds[kind].code, strlen(kinds[kind].code) + 1);
 	t->message = message;
 	make_text(t->message);
 	t->exit_status = kinds[kind].exit_status;
