@@ -38,6 +38,29 @@ take_text(struct filter *f, struct bytes *out, unsigned char c)
 		bytes_append_char(out, (char)c);
 }
 
+/* Within a string that is not shown. */
+static void
+take_string(struct filter *f, struct bytes *out, unsigned char c)
+{
+	switch (c) {
+	case 0x07:
+		f->state = FILTER_TEXT;
+		break;
+	case 0x1b:
+		f->state = FILTER_ESCAPE;
+		break;
+	case 0xc2:
+		f->state = FILTER_STRING_C2;
+		break;
+	case '\n':
+		f->state = FILTER_TEXT;
+		bytes_append_char(out, '\n');
+		break;
+	default:
+		f->state = FILTER_STRING;
+	}
+}
+
 static void
 take(struct filter *f, struct bytes *out, unsigned char c)
 {
@@ -47,11 +70,11 @@ take(struct filter *f, struct bytes *out, unsigned char c)
 		break;
 	case FILTER_C2:
 		f->state = FILTER_TEXT;
-		if (c < 0xa0) {
+		if (c >= 0x80 && c < 0xa0) {
 			begin_sequence(f, (unsigned char)(c - 0x40));
 		} else {
 			bytes_append_char(out, '\xc2');
-			bytes_append_char(out, (char)c);
+			take_text(f, out, c);
 		}
 		break;
 	case FILTER_ESCAPE:
@@ -68,18 +91,14 @@ take(struct filter *f, struct bytes *out, unsigned char c)
 		if (c < 0x40 || c > 0x7e)
 			take_text(f, out, c);
 		break;
-	case FILTER_STRING:
-		if (c == 0xc2)
-			f->state = FILTER_STRING_C2;
-		else if (c == 0x07)
-			f->state = FILTER_TEXT;
-		else if (c == 0x1b)
-			f->state = FILTER_ESCAPE;
-		else if (c == '\n')
-			take_text((f->state = FILTER_TEXT, f), out, c);
-		break;
 	case FILTER_STRING_C2:
-		f->state = c == 0x9c ? FILTER_TEXT : FILTER_STRING;
+		if (c == 0x9c)
+			f->state = FILTER_TEXT;
+		else
+			take_string(f, out, c);
+		break;
+	case FILTER_STRING:
+		take_string(f, out, c);
 		break;
 	}
 }
