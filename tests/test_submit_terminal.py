@@ -36,6 +36,7 @@ def shown(data):
 def test_status_line_is_shown_and_erased(mock, daemon):
     with Terminal(daemon.socket, "hello", *SILENT) as terminal:
         terminal.until("waiting for mock/mock… 1 s".encode())
+        mock.wait_requests(1)
         mock.release()
         status, seen = terminal.end()
     assert status == 0
@@ -47,6 +48,7 @@ def test_no_status_line_once_text_has_come(mock, daemon):
     with Terminal(daemon.socket, "a tale", *behave(chunks=4, after=2, fault="hang_mid_stream")) as terminal:
         terminal.until("".join(expected_chunks("mock", "a tale", 2)).encode())
         time.sleep(1.5)  # a tick passes
+        mock.wait_requests(1)
         mock.release()
         status, seen = terminal.end()
     assert status == 0 and b"waiting" not in seen[seen.rindex(ERASE):]
@@ -65,6 +67,7 @@ def test_no_status_line(mock, daemon, words, env):
 def test_status_line_while_the_answer_is_piped(mock, daemon):
     with Terminal(daemon.socket, "hello", *SILENT, stdout=subprocess.PIPE) as terminal:
         terminal.until(b" 1 s")
+        mock.wait_requests(1)
         mock.release()
         status, seen = terminal.end()
         assert terminal.process.stdout.read().decode() == expected_echo("mock", "hello")
@@ -168,6 +171,7 @@ def test_control_c_cancels_upstream(mock, daemon):
 def test_control_c_while_it_waits(mock, daemon):
     with Terminal(daemon.socket, "hello", *SILENT) as terminal:
         terminal.until(b"waiting for mock/mock")
+        mock.wait_requests(1)
         terminal.type(b"\x03")
         status, seen = terminal.end()
     assert status == 130 and shown(seen).replace("^C", "") == ""
