@@ -212,7 +212,7 @@ static void on_timer(uv_timer_t *timer);
 static void
 set_timer(struct sched *s, int64_t now)
 {
-	int64_t at = s->delayed.first ? s->delayed.first->not_before_ms : 0;
+	int64_t at = s->delayed.first ? s->delayed.first->not_before_ms + 1 : 0;
 	if (s->ready_deadline_ms && s->ready.count > 0 && (at == 0 || s->ready_deadline_ms < at))
 		at = s->ready_deadline_ms;
 	if (at == 0)
@@ -225,7 +225,8 @@ static void
 pass_once(struct sched *s)
 {
 	int64_t now = clock_boottime_ms();
-	while (s->delayed.first && s->delayed.first->not_before_ms <= now) {
+	/* The clock's part of a millisecond is cut off: only when that one is over has the whole wait been kept. */
+	while (s->delayed.first && s->delayed.first->not_before_ms < now) {
 		struct job *job = s->delayed.first;
 		job_list_remove(&s->delayed, job);
 		job->not_before_ms = 0;

@@ -233,7 +233,7 @@ def test_a_client_that_never_reads(mock, start_daemon):
         for _ in range(4):
             deaf.request("submit", {"prompt": "endless", "model": "mock/mock", "stream": True, "cache": "off",
                                     "mock": {"fault": "endless_stream", "chunk_bytes": 4096}})
-        mock.wait_for(lambda stats: stats["in_flight"] == 4)
+        mock.wait_requests(5)
         for i in range(20):
             serves(daemon, f"meanwhile {i}")
             assert daemon.memory_is_below(before + 12 * MB)

@@ -155,7 +155,8 @@ class ConnectProxy(Listener):
             connection.sendall(b"HTTP/1.1 405 No\r\nContent-Length: 0\r\n\r\n")
             return
         host, _, port = target.rpartition(":")
-        with socket.create_connection((host, int(port))) as upstream:
+        # Not every bare system has localhost in its /etc/hosts.
+        with socket.create_connection((host.replace("localhost", "127.0.0.1"), int(port))) as upstream:
             connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
             pair = {connection: upstream, upstream: connection}
             while True:

@@ -151,13 +151,13 @@ static void
 model_evict(uint64_t count)
 {
 	for (; count > 0; count--) {
-		unsigned oldest = MODEL;
+		int64_t *oldest = NULL;
 		for (unsigned i = 0; i < MODEL; i++) {
-			if (model[i] != 0 && (oldest == MODEL || model[i] < model[oldest]))
-				oldest = i;
+			if (model[i] != 0 && (oldest == NULL || model[i] < *oldest))
+				oldest = &model[i];
 		}
-		assert_true(oldest < MODEL);
-		model[oldest] = 0;
+		assert_non_null(oldest);
+		*oldest = 0;
 	}
 }
 
