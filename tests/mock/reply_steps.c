@@ -191,7 +191,7 @@ step_body(struct reply *reply)
 {
 	struct plan *plan = reply->plan;
 	const struct behaviour *b = &plan->behaviour;
-	int64_t pace_us = b->pace_ms * 1000 + b->pace_us;
+	int64_t pace_us = b->pace_ms * 1000 + b->pace_us, due_us;
 
 	if (!body_goes_on(reply))
 		return true;
@@ -200,6 +200,7 @@ step_body(struct reply *reply)
 		return true;
 	}
 	reply_put_segment(reply, false);
+	due_us = reply->due_us;
 	reply->due_us = 0;
 	/* The last chunk goes out together with the last segment. */
 	if (b->fault == FAULT_NONE && source_ended(&plan->source)) {
@@ -207,9 +208,13 @@ step_body(struct reply *reply)
 		return true;
 	}
 	if (pace_us > 0 && !source_ended(&plan->source)) {
-		reply->due_us = clock_monotonic_us() + pace_us;
+		int64_t now_us = clock_monotonic_us();
+
+		/* From when this one was due: paced from when it was sent, streams that were late
+		 * together would stay together. */
+		reply->due_us = (due_us + pace_us > now_us ? due_us : now_us) + pace_us;
 		if (b->keepalive_ms > 0)
-			reply->comment_us = clock_monotonic_us() + b->keepalive_ms * 1000;
+			reply->comment_us = now_us + b->keepalive_ms * 1000;
 	}
 	return true;
 }
