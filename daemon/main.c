@@ -176,6 +176,14 @@ on_handle_closed_nothing(uv_handle_t *handle)
 	(void)handle;
 }
 
+static void
+close_own_handles(struct daemon *d)
+{
+	for (size_t i = 0; i < 2; i++)
+		uv_close((uv_handle_t *)&d->signals[i], on_handle_closed_nothing);
+	uv_close((uv_handle_t *)&d->stop_timer, on_handle_closed_nothing);
+}
+
 /* The last step: everything that still has handles lets go of them, and uv_run returns. */
 static void
 on_stopped(uv_timer_t *timer)
@@ -189,9 +197,7 @@ on_stopped(uv_timer_t *timer)
 	pthread_sigmask(SIG_BLOCK, &stopping, NULL);
 	http_close(d->http);
 	sched_close(d->sched);
-	for (size_t i = 0; i < 2; i++)
-		uv_close((uv_handle_t *)&d->signals[i], on_handle_closed_nothing);
-	uv_close((uv_handle_t *)&d->stop_timer, on_handle_closed_nothing);
+	close_own_handles(d);
 }
 
 static void
@@ -353,11 +359,13 @@ run(struct daemon *d, const struct arguments *arguments)
 		goto out;
 	d->cache = cache_create(d->store, (size_t)d->config->cache_max_entry);
 	uv_loop_init(&d->loop);
+	watch_signals(d); /* before anybody can see that we are there, and stop us */
 	if ((result = start_server(d, &why)) != 0) {
-		uv_loop_close(&d->loop); /* no handle has been made */
+		close_own_handles(d);
+		uv_run(&d->loop, UV_RUN_DEFAULT);
+		uv_loop_close(&d->loop);
 		goto out;
 	}
-	watch_signals(d);
 	log_info("freellmd " FREELLM_VERSION " listens on %s", d->config->socket);
 	notify_systemd("READY=1");
 	uv_run(&d->loop, UV_RUN_DEFAULT);

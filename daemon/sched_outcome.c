@@ -106,6 +106,8 @@ mark_candidate(struct sched *s, struct job *job, const struct attempt_result *re
 		if (wait < 0)
 			wait = backoff_delay(c->failures, config->backoff_base_ms,
 				config->backoff_max_ms, randombytes_random());
+		else if (wait > 0)
+			wait++; /* now is rounded down: never before the provider's time */
 		c->not_before_ms = now + wait;
 		return true;
 	}
