@@ -55,8 +55,8 @@ void http_easy_prepare(struct http_transfer *t);
 void http_easy_set(struct http_transfer *t, const struct http_request *request);
 
 /* http.c: CURLOPT_HEADERFUNCTION and CURLOPT_WRITEFUNCTION; the context is the transfer. */
-size_t http_on_header(char *data, size_t size, size_t count, void *transfer);
-size_t http_on_body(char *data, size_t size, size_t count, void *transfer);
+size_t http_on_header(char *data, size_t size, size_t count, void *context);
+size_t http_on_body(char *data, size_t size, size_t count, void *context);
 
 /* Wires the multi handle to the loop. Closing also closes every socket's poll handle. */
 void http_poll_init(struct http *h);
