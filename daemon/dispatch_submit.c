@@ -80,7 +80,10 @@ send_event(struct pending *p, struct event *event)
 	bytes_clear(out);
 	message_begin_notification(out, &packer, event_name(event->kind));
 	event_encode(&packer, event);
-	send_scratch(p);
+	if (event->kind == EVENT_CHUNK)
+		send_scratch(p);
+	else
+		session_send_soon(p->session, out->data, out->len);
 }
 
 static void

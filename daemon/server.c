@@ -16,12 +16,13 @@ enum {
 	REFUSALS_MAX =
 		64, /* sessions beyond max_sessions that are told so, before they are just closed */
 	FLUSH_MS = 1000,
+	SOON_MS = 10, /* how long an event waits for something to leave with */
 };
 
 struct server {
 	struct session_shared shared;
 	uv_pipe_t pipe;
-	uv_timer_t flush_timer;
+	uv_timer_t flush_timer, soon_timer;
 	uv_prepare_t before_wait;
 	uv_check_t after_wait;
 	struct session *sessions;
@@ -49,6 +50,7 @@ static void
 close_own_handles(struct server *s)
 {
 	uv_close((uv_handle_t *)&s->flush_timer, on_handle_closed);
+	uv_close((uv_handle_t *)&s->soon_timer, on_handle_closed);
 	uv_close((uv_handle_t *)&s->before_wait, on_handle_closed);
 	uv_close((uv_handle_t *)&s->after_wait, on_handle_closed);
 }
@@ -95,9 +97,21 @@ on_connection(uv_stream_t *stream, int status)
 }
 
 static void
+on_soon(uv_timer_t *timer)
+{
+	struct server *s = timer->data;
+	s->shared.soon = false;
+	for (struct session *session = s->sessions; session; session = session_next(session))
+		session_flush(session);
+}
+
+static void
 on_before_wait(uv_prepare_t *prepare)
 {
-	session_flush_due(&((struct server *)prepare->data)->shared);
+	struct server *s = prepare->data;
+	session_flush_due(&s->shared);
+	if (s->shared.soon && !uv_is_active((uv_handle_t *)&s->soon_timer))
+		uv_timer_start(&s->soon_timer, on_soon, SOON_MS, 0);
 }
 
 static void
@@ -122,13 +136,14 @@ server_create(
 		abort();
 	s->pipe.data = s->flush_timer.data = s;
 	uv_timer_init(parts->loop, &s->flush_timer);
+	uv_timer_init(parts->loop, &s->soon_timer);
 	uv_pipe_init(parts->loop, &s->pipe, 0);
-	s->before_wait.data = s->after_wait.data = s;
+	s->soon_timer.data = s->before_wait.data = s->after_wait.data = s;
 	uv_prepare_init(parts->loop, &s->before_wait);
 	uv_check_init(parts->loop, &s->after_wait);
 	uv_prepare_start(&s->before_wait, on_before_wait);
 	uv_check_start(&s->after_wait, on_after_wait);
-	s->open_handles = 4;
+	s->open_handles = 5;
 	s->listening = true;
 
 	int result = uv_pipe_open(&s->pipe, listener->fd);

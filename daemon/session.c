@@ -1,4 +1,4 @@
-#include "session.h"
+#include "session_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,49 +10,12 @@
 #include "scan.h"
 
 enum {
-	DISCARD_MS = 5000, /* how long a refused client may go on writing */
-	KEEP_OUTPUT_BYTES = 4 * 1024,
-	DUE_MAX =
-		64, /* answers that wait for session_flush_due at most: more would leave the processor's cache */
+	DISCARD_MS = 5000,            /* how long a refused client may go on writing */
 	KEEP_INPUT_BYTES = 64 * 1024, /* a larger input buffer is given back after its message */
-};
-
-struct session {
-	struct session *previous, *next;
-	struct session_shared *shared;
-	const struct config *config;
-	uint64_t id;
-	struct peer peer;
-	enum error_code refusal;
-
-	uv_pipe_t pipe;
-	uv_timer_t timer;
-	unsigned open_handles;
-
-	struct scan scan;
-	struct bytes in;   /* the beginning of a message */
-	struct bytes held; /* read but not looked at, because the session was paused */
-
-	struct bytes out;     /* waits behind `writing` */
-	struct bytes writing; /* uv_write has it */
-	uv_write_t write;
-	bool write_busy, corked, due;
-	struct session *next_due; /* on the list of those with answers for session_flush_due */
-	size_t stalled_at;        /* bytes that waited when the stall timer was set */
-
-	bool paused, discarding, doomed, closing, close_after_flush, feeding;
-	struct pending *pending;
-	size_t pending_count;
 };
 
 static void feed(struct session *s, const char *data, size_t len);
 static void start_reading(struct session *s);
-
-static size_t
-waiting(const struct session *s)
-{
-	return s->out.len + uv_stream_get_write_queue_size((const uv_stream_t *)&s->pipe);
-}
 
 static void
 on_handle_closed(uv_handle_t *handle)
@@ -101,7 +64,7 @@ arm_timer(struct session *s)
 		uv_timer_stop(&s->timer);
 		return;
 	}
-	s->stalled_at = waiting(s);
+	s->stalled_at = session_waiting(s);
 	uv_timer_start(&s->timer, on_timer, wait, 0);
 }
 
@@ -109,7 +72,7 @@ static void
 on_timer(uv_timer_t *timer)
 {
 	struct session *s = timer->data;
-	if (s->paused && !s->doomed && !s->discarding && waiting(s) < s->stalled_at) {
+	if (s->paused && !s->doomed && !s->discarding && session_waiting(s) < s->stalled_at) {
 		arm_timer(s);
 		return;
 	}
@@ -122,9 +85,8 @@ on_timer(uv_timer_t *timer)
 	session_close(s);
 }
 
-/* Ends the session from the loop, soon: what calls us may still hold its memory. */
-static void
-doom(struct session *s)
+void
+session_doom(struct session *s)
 {
 	if (s->doomed || s->closing)
 		return;
@@ -133,8 +95,8 @@ doom(struct session *s)
 	arm_timer(s);
 }
 
-static void
-pause_session(struct session *s)
+void
+session_pause(struct session *s)
 {
 	s->paused = true;
 	uv_read_stop((uv_stream_t *)&s->pipe);
@@ -142,8 +104,8 @@ pause_session(struct session *s)
 	arm_timer(s);
 }
 
-static void
-resume_session(struct session *s)
+void
+session_resume(struct session *s)
 {
 	s->paused = false;
 	dispatch_pause(s, false);
@@ -156,134 +118,6 @@ resume_session(struct session *s)
 	if (!s->paused && !s->doomed && !s->closing) {
 		start_reading(s);
 		arm_timer(s);
-	}
-}
-
-static void flush(struct session *s);
-
-static void
-on_written(uv_write_t *write, int status)
-{
-	struct session *s = write->data;
-	s->write_busy = false;
-	bytes_finish(&s->writing);
-	if (s->closing)
-		return;
-	if (status < 0) {
-		session_close(s);
-		return;
-	}
-	flush(s);
-	if (s->close_after_flush && !s->write_busy) {
-		session_close(s);
-		return;
-	}
-	if (s->paused && waiting(s) <= (size_t)s->config->session_buffer / 4)
-		resume_session(s);
-}
-
-static void
-flush(struct session *s)
-{
-	if (s->write_busy || s->out.len == 0)
-		return;
-	s->writing = s->out;
-	s->out = (struct bytes){0};
-	s->write_busy = true;
-	s->write.data = s;
-	uv_buf_t buffer = uv_buf_init(s->writing.data, (unsigned)s->writing.len);
-	if (uv_write(&s->write, (uv_stream_t *)&s->pipe, &buffer, 1, on_written) != 0) {
-		s->write_busy = false;
-		doom(s);
-	}
-}
-
-void
-session_send(struct session *s, const void *data, size_t len)
-{
-	if (s->closing || s->doomed)
-		return;
-	if (!s->write_busy && s->out.len == 0 && !s->corked) {
-		uv_buf_t buffer = uv_buf_init((char *)data, (unsigned)len);
-		int written = uv_try_write((uv_stream_t *)&s->pipe, &buffer, 1);
-		if (written == (int)len)
-			return;
-		if (written < 0 && written != UV_EAGAIN) {
-			doom(s);
-			return;
-		}
-		if (written > 0) {
-			data = (const char *)data + written;
-			len -= (size_t)written;
-		}
-	}
-	bytes_append(&s->out, data, len);
-	if (!s->corked)
-		flush(s);
-	/* What one answer may add on top of a full buffer is bounded by max_answer, twice: text and message. */
-	size_t hard = (size_t)s->config->session_buffer + 2 * (size_t)s->config->max_answer;
-	if (s->out.failed || waiting(s) > hard) {
-		log_info("session %llu (pid %d): dropped: too much waits for it",
-			(unsigned long long)s->id, (int)s->peer.pid);
-		doom(s);
-	} else if (!s->paused && !s->corked && waiting(s) > (size_t)s->config->session_buffer) {
-		pause_session(s);
-	}
-}
-
-void
-session_cork(struct session *s)
-{
-	s->corked = true;
-}
-
-/* Everything in `out`, now. */
-static void
-send_out(struct session *s)
-{
-	struct bytes out = s->out;
-	s->out = (struct bytes){0};
-	session_send(s, out.data, out.len);
-	if (s->out.data == NULL && out.cap <= KEEP_OUTPUT_BYTES) {
-		bytes_clear(&out);
-		s->out = out;
-	} else {
-		bytes_finish(&out);
-	}
-}
-
-void
-session_uncork(struct session *s)
-{
-	s->corked = false;
-	if (s->out.len == 0 || s->closing || s->doomed || s->write_busy)
-		return;
-	if (s->out.len > KEEP_OUTPUT_BYTES) {
-		send_out(s);
-		return;
-	}
-	if (s->due)
-		return;
-	s->due = true;
-	s->next_due = s->shared->due;
-	s->shared->due = s;
-	if (++s->shared->due_count >= DUE_MAX)
-		session_flush_due(s->shared);
-}
-
-void
-session_flush_due(struct session_shared *shared)
-{
-	shared->due_count = 0;
-	while (shared->due) {
-		struct session *s = shared->due;
-		shared->due = s->next_due;
-		s->due = false;
-		if (s->out.len == 0 || s->closing || s->doomed || s->write_busy)
-			continue;
-		send_out(s);
-		if (s->close_after_flush && !s->write_busy)
-			session_close(s);
 	}
 }
 
@@ -307,7 +141,7 @@ take_frame(struct session *s, const char *data, size_t used)
 	} else {
 		bytes_append(&s->in, data, used);
 		if (s->in.failed)
-			doom(s);
+			session_doom(s);
 		else
 			dispatch_frame(s, s->in.data, s->in.len);
 		if (s->in.cap > KEEP_INPUT_BYTES)
@@ -343,7 +177,7 @@ feed(struct session *s, const char *data, size_t len)
 	}
 	s->feeding = false;
 	if (s->in.failed || s->held.failed)
-		doom(s);
+		session_doom(s);
 	else if (!s->paused && !s->doomed && (was_partial || s->in.len > 0))
 		arm_timer(s);
 }
@@ -377,6 +211,7 @@ session_close_after_flush(struct session *s)
 {
 	uv_read_stop((uv_stream_t *)&s->pipe);
 	s->close_after_flush = true;
+	session_flush(s);
 	if (!s->write_busy && s->out.len == 0)
 		session_close(s);
 }

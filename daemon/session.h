@@ -48,6 +48,7 @@ struct session_shared {
 	size_t session_count;
 	struct session *due; /* those with something for session_flush_due */
 	unsigned due_count;
+	bool soon; /* something waits for session_flush */
 	void (*closed)(
 		void *context, struct session *s); /* a session has ended; it is freed afterwards */
 	void *context;
@@ -73,14 +74,21 @@ struct session *session_next(const struct session *s);
  * after a failure the session ends soon, and what is sent is lost. */
 void session_send(struct session *s, const void *data, size_t len);
 
+/* The same for what can wait a moment: it leaves with the next that is sent, or when the server calls session_flush. What
+ * only informs need not wake the client, or keep the request waiting that it tells of. */
+void session_send_soon(struct session *s, const void *data, size_t len);
+
 /* Between these, what is sent is gathered and leaves in one piece, when all clients that spoke in this turn of the loop
  * have been heard: waking a client on another core costs more than most answers. For what is answered at once; never
  * around a live stream. */
 void session_cork(struct session *s);
 void session_uncork(struct session *s);
 
-/* For server: sends what was gathered. To be called in each turn of the loop before it waits and after. */
+/* For server: sends what was gathered, of all sessions. To be called in each turn of the loop before it waits and
+ * after. */
 void session_flush_due(struct session_shared *shared);
+/* For server: sends what waits. To be called for each session some milliseconds after shared->soon was set. */
+void session_flush(struct session *s);
 
 /* What follows from this client is read and thrown away for a short time, so that it can still read our answer to what
  * it is writing; then the session ends. */

@@ -230,9 +230,10 @@ def test_a_client_that_never_reads(mock, start_daemon):
     serves(daemon)
     before = daemon.rss
     with daemon.client() as deaf:
-        for _ in range(4):
-            deaf.request("submit", {"prompt": "endless", "model": "mock/mock", "stream": True, "cache": "off",
-                                    "mock": {"fault": "endless_stream", "chunk_bytes": 4096}})
+        # In one piece: once one of them fills the buffer, no more is read from this client.
+        params = {"prompt": "endless", "model": "mock/mock", "stream": True, "cache": "off",
+                  "mock": {"fault": "endless_stream", "chunk_bytes": 4096}}
+        deaf.send_raw(b"".join(msgpack.packb([0, msgid, "submit", [params]]) for msgid in range(4)))
         mock.wait_requests(5)
         for i in range(20):
             serves(daemon, f"meanwhile {i}")
