@@ -43,8 +43,9 @@ on_delta(void *context, const struct delta *delta)
 }
 
 /*
- * When the provider says to come back. A reset given as an absolute time beats Retry-After (PROVIDERS.md 0.4), which
- * counts only with 429 and 503, and with a 402 that is about requests in flight (there it is the only sign of that).
+ * When the provider says to come back. A reset given as an absolute time beats Retry-After
+ * (PROVIDERS.md 0.4), which counts only with 429 and 503, and with a 402 that is about requests in
+ * flight (there it is the only sign of that).
  */
 static int64_t
 retry_after_of(struct http_transfer *t, int status)
@@ -115,8 +116,9 @@ end_of_error(const struct attempt *a, const struct openai_error *error)
 	return ATTEMPT_UNAVAILABLE;
 }
 
-/* The transfer failed, or ended early, and the reply holds no error of the provider's. DESIGN section 5 lists what may be
- * repeated: a connection never made, or a stream that failed before its first content. */
+/* The transfer failed, or ended early, and the reply holds no error of the provider's. DESIGN
+ * section 5 lists what may be repeated: a connection never made, or a stream that failed before its
+ * first content. */
 static enum attempt_end
 end_of_failure(const struct attempt *a, enum http_failure failure)
 {

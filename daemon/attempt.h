@@ -1,6 +1,6 @@
 /*
- * One try at one target: request body, transfer, reply, and what the end of it means. Sits between sched, which decides,
- * and http, openai, which know bytes.
+ * One try at one target: request body, transfer, reply, and what the end of it means. Sits between
+ * sched, which decides, and http, openai, which know bytes.
  */
 #ifndef FREELLMD_ATTEMPT_H
 #define FREELLMD_ATTEMPT_H
@@ -20,12 +20,12 @@ enum attempt_end {
 	ATTEMPT_DONE,        /* a complete answer */
 	ATTEMPT_LATER,       /* refused for now (429): retry_after_ms may say when */
 	ATTEMPT_UNAVAILABLE, /* transient, and safe to try again */
-	ATTEMPT_LOST, /* failed before content, but the provider may have done the work: not safe to repeat */
-	ATTEMPT_BROKEN,    /* failed after content went out */
-	ATTEMPT_REJECTED,  /* this request will not be answered: 400, 413, 422 */
-	ATTEMPT_FILTERED,  /* by the provider's content filter */
-	ATTEMPT_KEY,       /* the key was refused */
-	ATTEMPT_TARGET,    /* this target cannot serve: model gone, credit spent */
+	ATTEMPT_LOST,     /* failed before content, but perhaps not before the work: not repeated */
+	ATTEMPT_BROKEN,   /* failed after content went out */
+	ATTEMPT_REJECTED, /* this request will not be answered: 400, 413, 422 */
+	ATTEMPT_FILTERED, /* by the provider's content filter */
+	ATTEMPT_KEY,      /* the key was refused */
+	ATTEMPT_TARGET,   /* this target cannot serve: model gone, credit spent */
 	ATTEMPT_TOO_LARGE, /* the answer is beyond max_answer */
 };
 
@@ -51,7 +51,8 @@ struct attempt_spec {
 	int64_t total_timeout_ms;
 };
 
-/* Starts. Events do not come from within. Returns NULL when the body cannot be built or memory for it is missing. */
+/* Starts. Events do not come from within. Returns NULL when the body cannot be built or memory for
+ * it is missing. */
 struct attempt *attempt_start(struct http *http, const struct config *config,
 	const struct attempt_spec *spec, const struct attempt_events *events, void *context);
 

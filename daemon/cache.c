@@ -5,14 +5,15 @@
 
 #include <sodium.h>
 
-/* The first byte under every key: a change of what goes into a key, or of its order, takes the next number, and the old
- * entries are never found again. */
+/* The first byte under every key: a change of what goes into a key, or of its order, takes the next
+ * number, and the old entries are never found again. */
 enum { KEY_VERSION = 1 };
 
 enum { REMEMBERED = 256, REMEMBERED_BYTES = 1024 };
 
-/* What a key was made of. libsodium's SHA-256 knows no instructions for it and takes a seventh of the time of a hit, so
- * that the keys of what is asked again and again are kept, a quarter of a megabyte at most. */
+/* What a key was made of. libsodium's SHA-256 knows no instructions for it and takes a seventh of
+ * the time of a hit, so that the keys of what is asked again and again are kept, a quarter of a
+ * megabyte at most. */
 struct remembered {
 	struct cache_key key;
 	uid_t domain;

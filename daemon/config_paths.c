@@ -111,8 +111,8 @@ default_state_dir(void)
 }
 
 /*
- * A shared folder such as /tmp is no place for the socket: anyone could put one there first. Without
- * a runtime folder the state folder is ours alone.
+ * A shared folder such as /tmp is no place for the socket: anyone could put one there first.
+ * Without a runtime folder the state folder is ours alone.
  */
 static char *
 default_socket(const char *state_dir)

@@ -17,8 +17,8 @@ char *config_paths_find_file(void);
  * Owned by the caller. */
 char *config_paths_folder(const char *file);
 
-/* The catalogue: $FREELLMD_CATALOG, then providers.ini beside the program (the build tree), then the
- * installed one. Owned by the caller. */
+/* The catalogue: $FREELLMD_CATALOG, then providers.ini beside the program (the build tree), then
+ * the installed one. Owned by the caller. */
 char *config_paths_catalog(void);
 
 /* Fills in state_dir, socket and dotenv where they are NULL. Returns NULL, or what must be set in

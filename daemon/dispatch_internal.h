@@ -1,6 +1,6 @@
 /*
- * Shared by dispatch.c (frames to methods), dispatch_submit.c (requests in flight) and dispatch_report.c (what the tools
- * show), and by nobody else.
+ * Shared by dispatch.c (frames to methods), dispatch_submit.c (requests in flight) and
+ * dispatch_report.c (what the tools show), and by nobody else.
  */
 #ifndef FREELLMD_DISPATCH_INTERNAL_H
 #define FREELLMD_DISPATCH_INTERNAL_H

@@ -61,7 +61,8 @@ pending_find(struct session *s, uint32_t msgid)
 	return p;
 }
 
-/* The message that was made in the shared buffer, whose memory is given back when it was a large one. */
+/* The message that was made in the shared buffer, whose memory is given back when it was a large
+ * one. */
 static void
 send_scratch(struct pending *p)
 {
@@ -314,8 +315,8 @@ dispatch_submit(struct session *s, const struct message *message)
 		p->session = s;
 		p->msgid = message->msgid;
 		pending_link(s, p);
-		/* A cached answer's chunks leave together with its result; corking delays no live stream, which
-		 * does not begin from within. */
+		/* A cached answer's chunks leave together with its result; corking delays no live
+		 * stream, which does not begin from within. */
 		session_cork(s);
 		sched_submit(parts->sched, &request, &observer, p, &p->job);
 		session_uncork(s);

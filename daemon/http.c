@@ -1,5 +1,6 @@
 /*
- * Transfers. Each has an easy handle that is used again for the next request, with whatever stays the same already set.
+ * Transfers. Each has an easy handle that is used again for the next request, with whatever stays
+ * the same already set.
  *
  *   idle --start--> running --done--> (end event) --> idle or freed
  *                      |
@@ -81,7 +82,8 @@ transfer_retire(struct http_transfer *t)
 	h->idle_count++;
 }
 
-/* The timer runs to the nearest bound; silence only moves `heard`, and the timer is set again when it fires. */
+/* The timer runs to the nearest bound; silence only moves `heard`, and the timer is set again when
+ * it fires. */
 static enum http_failure
 next_bound(const struct http_transfer *t, uint64_t *at)
 {
@@ -138,8 +140,8 @@ http_on_header(char *data, size_t size, size_t count, void *context)
 	return len;
 }
 
-/* The head is reported before the first byte of the body, or at the end when there is none: only then is it certain that
- * it is not an interim (1xx) or a proxy's head. */
+/* The head is reported before the first byte of the body, or at the end when there is none: only
+ * then is it certain that it is not an interim (1xx) or a proxy's head. */
 static void
 report_head(struct http_transfer *t)
 {

@@ -1,8 +1,8 @@
 /*
  * HTTP requests on the loop: the only user of libcurl (multi interface on libuv).
  *
- * A transfer calls its events in the order head, body..., end; end comes exactly once and is the last, unless the
- * transfer was cancelled. No event comes from within http_start.
+ * A transfer calls its events in the order head, body..., end; end comes exactly once and is the
+ * last, unless the transfer was cancelled. No event comes from within http_start.
  */
 #ifndef FREELLMD_HTTP_H
 #define FREELLMD_HTTP_H
@@ -17,8 +17,9 @@
 struct http;
 struct http_transfer;
 
-/* Strings are borrowed for the life of the http object; NULL proxy: HTTPS_PROXY, ALL_PROXY and NO_PROXY of the
- * environment. Plain http:// never uses a proxy: it goes to loopback only, and a proxy would see the key. */
+/* Strings are borrowed for the life of the http object; NULL proxy: HTTPS_PROXY, ALL_PROXY and
+ * NO_PROXY of the environment. Plain http:// never uses a proxy: it goes to loopback only, and a
+ * proxy would see the key. */
 struct http_options {
 	const char *proxy;
 	const char *ca_file; /* NULL: the system's */
@@ -31,9 +32,9 @@ struct http_options {
 struct http_request {
 	const char *url;    /* copied */
 	const char *bearer; /* the secret; copied by libcurl alone; NULL: none */
-	const char *
-		headers; /* more headers, "Name: value" separated by '|'; borrowed for the life of the
-	                        http object; NULL: none */
+	/* More headers, "Name: value" separated by '|', borrowed for the life of the http object; NULL:
+	 * none. */
+	const char *headers;
 	struct slice body; /* POSTed as application/json; must stay until the transfer's end */
 	bool stream;       /* Accept: text/event-stream */
 	int64_t first_byte_timeout_ms; /* from the start to the first byte of the body */
@@ -71,25 +72,28 @@ struct http_events {
 int http_create(struct http **to, uv_loop_t *loop, const struct http_options *options)
 	__attribute__((warn_unused_result));
 
-/* Cancels what still runs and closes every handle; the memory goes when the loop has run their close callbacks. NULL is
- * fine. */
+/* Cancels what still runs and closes every handle; the memory goes when the loop has run their
+ * close callbacks. NULL is fine. */
 void http_close(struct http *h);
 
 /* Starts a transfer. `events` must outlive it. */
 struct http_transfer *http_start(struct http *h, const struct http_request *request,
 	const struct http_events *events, void *context);
 
-/* Ends a transfer without further events; the connection to an HTTP/1.1 host is closed, so the provider notices. */
+/* Ends a transfer without further events; the connection to an HTTP/1.1 host is closed, so the
+ * provider notices. */
 void http_cancel(struct http_transfer *t);
 
-/* Stops or resumes reading the body; time-outs for silence are off while paused. May call body from within. */
+/* Stops or resumes reading the body; time-outs for silence are off while paused. May call body from
+ * within. */
 void http_pause(struct http_transfer *t, bool pause);
 
-/* The body should be over: from now on it ends within so many milliseconds or is stalled. Until then its connection can
- * be used again. */
+/* The body should be over: from now on it ends within so many milliseconds or is stalled. Until
+ * then its connection can be used again. */
 void http_expect_end(struct http_transfer *t, int64_t ms);
 
-/* The first header of that name (any case) of the last head, or the empty slice. Only within the head event. */
+/* The first header of that name (any case) of the last head, or the empty slice. Only within the
+ * head event. */
 struct slice http_header(struct http_transfer *t, const char *name);
 
 #endif

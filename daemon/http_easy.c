@@ -29,8 +29,8 @@ http_easy_prepare(struct http_transfer *t)
 	curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
 	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 8192L);
-	/* Debian's default directory of certificates switches libcurl's cache of the parsed store off: 24 ms on
-	 * the loop for each new connection. */
+	/* Debian's default directory of certificates switches libcurl's cache of the parsed store
+	 * off: 24 ms on the loop for each new connection. */
 	curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
 	if (h->options.ca_file)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, h->options.ca_file);

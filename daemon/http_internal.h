@@ -1,6 +1,6 @@
 /*
- * Shared by http.c (transfers), http_easy.c (their handles' options) and http_poll.c (libcurl's sockets and timer on the
- * loop), and by nobody else.
+ * Shared by http.c (transfers), http_easy.c (their handles' options) and http_poll.c (libcurl's
+ * sockets and timer on the loop), and by nobody else.
  */
 #ifndef FREELLMD_HTTP_INTERNAL_H
 #define FREELLMD_HTTP_INTERNAL_H
@@ -62,14 +62,15 @@ size_t http_on_body(char *data, size_t size, size_t count, void *context);
 void http_poll_init(struct http *h);
 void http_poll_close(struct http *h);
 
-/* CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION, context the struct http: the first makes the poll handle
- * of a connection (a socket that libcurl shows us without it is the resolver's), the second drops it with its
- * descriptor. */
+/* CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION, context the struct http: the first
+ * makes the poll handle of a connection (a socket that libcurl shows us without it is the
+ * resolver's), the second drops it with its descriptor. */
 curl_socket_t http_poll_open_socket(
 	void *context, curlsocktype purpose, struct curl_sockaddr *address);
 int http_poll_close_socket(void *context, curl_socket_t fd);
 
-/* http.c: completes what libcurl says is done, then removes what was cancelled meanwhile. Called after every action. */
+/* http.c: completes what libcurl says is done, then removes what was cancelled meanwhile. Called
+ * after every action. */
 void http_reap(struct http *h);
 
 /* One uv handle less; frees the struct http after the last when it is closing. */

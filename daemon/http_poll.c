@@ -1,9 +1,10 @@
 /*
  * libcurl's sockets and its timer on the loop.
  *
- * A poll handle stays armed across the requests of a kept-alive connection: arming it anew for each would cost 6
- * epoll_ctl calls and 60% more CPU (DESIGN section 10). It is dropped in libcurl's close-socket callback, because a
- * reused descriptor would otherwise look armed and the transfer would hang.
+ * A poll handle stays armed across the requests of a kept-alive connection: arming it anew for each
+ * would cost 6 epoll_ctl calls and 60% more CPU (DESIGN section 10). It is dropped in libcurl's
+ * close-socket callback, because a reused descriptor would otherwise look armed and the transfer
+ * would hang.
  */
 #include "http_internal.h"
 
@@ -37,7 +38,8 @@ on_timer(uv_timer_t *timer)
 	act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* libcurl says when it wants to be called. It must not be called from within: 0 becomes a timer of 0 ms. */
+/* libcurl says when it wants to be called. It must not be called from within: 0 becomes a timer of
+ * 0 ms. */
 static int
 on_curl_timer(CURLM *multi, long timeout_ms, void *context)
 {
@@ -57,16 +59,16 @@ on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct http_socket *s = poll->data;
 	if (s->wanted == 0) {
-		/* The peer spoke or hung up on an idle connection. libcurl finds out when it reuses it; until
-		 * then a level-triggered watch would spin. */
+		/* The peer spoke or hung up on an idle connection. libcurl finds out when it reuses
+		 * it; until then a level-triggered watch would spin. */
 		uv_poll_stop(poll);
 		s->armed = 0;
 		return;
 	}
 	int flags = 0;
 	if (status < 0) {
-		/* An error on the socket: the loop has stopped watching. What came before it is still to be
-		 * read, and libcurl meets the error behind it. */
+		/* An error on the socket: the loop has stopped watching. What came before it is
+		 * still to be read, and libcurl meets the error behind it. */
 		s->armed = 0;
 		flags = CURL_CSELECT_IN;
 	}

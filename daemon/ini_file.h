@@ -1,11 +1,11 @@
 /*
- * An INI file as a tree, read with inih. What inih would lose is kept: line numbers, empty sections,
- * section names of any length; and what inih would silently do (cut a line at its buffer, take an
- * indented option for more of the value above it) is a problem instead.
+ * An INI file as a tree, read with inih. What inih would lose is kept: line numbers, empty
+ * sections, section names of any length; and what inih would silently do (cut a line at its buffer,
+ * take an indented option for more of the value above it) is a problem instead.
  *
- * The syntax: "[section]", "name = value" or "name: value", whole-line comments with ; or #, and
- * " ;" begins a comment within a line. An indented line continues the value above it, joined with
- * one space.
+ * The syntax: "[section]", "name = value" or "name: value", whole-line comments with ; or #, and "
+ * ;" begins a comment within a line. An indented line continues the value above it, joined with one
+ * space.
  */
 #ifndef FREELLMD_INI_FILE_H
 #define FREELLMD_INI_FILE_H
@@ -44,8 +44,8 @@ enum { INI_FILE_MAX = 4 << 20 };
 
 /*
  * Reads a regular file of at most INI_FILE_MAX bytes. What is wrong with single lines is reported
- * and left out of the tree, and the result is still 0. A file that cannot be read at all is reported
- * and gives a negative errno; *to is then NULL.
+ * and left out of the tree, and the result is still 0. A file that cannot be read at all is
+ * reported and gives a negative errno; *to is then NULL.
  */
 int ini_file_read(struct ini_file **to, const char *path, ini_is_option *is_option,
 	struct problems *problems) __attribute__((warn_unused_result));

@@ -1,10 +1,12 @@
 /*
- * One completion request on its way through the daemon. Pure: the record, its states, and what is reported of it.
+ * One completion request on its way through the daemon. Pure: the record, its states, and what is
+ * reported of it.
  *
  *   received -> queued -> reserved -> sent -> streaming -> done | failed | cancelled
  *                  ^________________________|  a retry that is allowed
  *
- * State is which list a job is on; job_set_state is the one setter, and a transition not drawn above aborts.
+ * State is which list a job is on; job_set_state is the one setter, and a transition not drawn
+ * above aborts.
  */
 #ifndef FREELLMD_JOB_H
 #define FREELLMD_JOB_H
@@ -78,8 +80,8 @@ struct job_result {
 };
 
 /*
- * Who waits for the job. Each call is about the job given; `done` is the last and comes exactly once, unless the observer
- * was taken away before.
+ * Who waits for the job. Each call is about the job given; `done` is the last and comes exactly
+ * once, unless the observer was taken away before.
  */
 struct job_observer {
 	void (*queued)(void *context, int64_t position, int64_t eta_ms, const char *reason);
@@ -129,8 +131,8 @@ const char *job_state_name(enum job_state state);
 void job_add_attempt(struct job *job, int status, const char *error, int64_t ms);
 
 /*
- * The candidate to try next: alive, and the earliest; the order of the list breaks ties. NULL: none is left. The caller
- * compares its not_before_ms with now.
+ * The candidate to try next: alive, and the earliest; the order of the list breaks ties. NULL: none
+ * is left. The caller compares its not_before_ms with now.
  */
 struct job_candidate *job_next_candidate(const struct job *job);
 

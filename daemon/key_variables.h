@@ -14,8 +14,8 @@ struct key_variables {
 
 void key_variables_add(struct key_variables **list, const char *name);
 
-/* Adds every variable of the environment that the catalogue says is a key, used or not: the names of
- * `env`, and those with _1, _2, ... appended. */
+/* Adds every variable of the environment that the catalogue says is a key, used or not: the names
+ * of `env`, and those with _1, _2, ... appended. */
 void key_variables_add_listed(struct key_variables **list, const struct catalog *c);
 
 /* Wipes and removes them from the environment of the process. No other thread may look at it. */

@@ -86,7 +86,8 @@ add_key(struct keyring *k, const struct provider *p, const char *name, char *sec
 	key->secret = secret;
 	key->days = days;
 	set_fingerprint(key);
-	/* sodium_malloc goes on without the lock when RLIMIT_MEMLOCK is spent: asking again tells. */
+	/* sodium_malloc goes on without the lock when RLIMIT_MEMLOCK is spent: asking again tells.
+	 */
 	if (sodium_mlock(secret, strlen(secret) + 1) != 0)
 		k->unlocked = true;
 	if (sodium_mprotect_readonly(secret) != 0 || is_known(k, key)) {
@@ -119,7 +120,8 @@ read_configured(struct keyring *k, const struct provider *p, const struct key_so
 	bytes_finish(&why);
 }
 
-/* A key that nobody named: a variable that is not set or empty is no key, but a broken one is said. */
+/* A key that nobody named: a variable that is not set or empty is no key, but a broken one is said.
+ */
 static bool
 read_found(struct keyring *k, const struct provider *p, const char *prefix, const char *variable)
 {

@@ -57,7 +57,8 @@ struct keyring_entry {
 
 typedef void keyring_each_cb(void *context, const struct keyring_entry *entry);
 
-/* Calls back for each key, by provider in the order of the catalogue, in the order they are tried. */
+/* Calls back for each key, by provider in the order of the catalogue, in the order they are tried.
+ */
 void keyring_each(
 	const struct keyring *k, int64_t now_ms, keyring_each_cb *callback, void *context);
 

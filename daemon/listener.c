@@ -125,7 +125,8 @@ fail:
 	return result;
 }
 
-/* Two daemons that start together must not both find the socket stale: the folder is locked meanwhile. */
+/* Two daemons that start together must not both find the socket stale: the folder is locked
+ * meanwhile. */
 static int
 lock_folder(const char *path, struct bytes *why)
 {

@@ -17,14 +17,16 @@ struct listener {
 };
 
 /*
- * Opens the socket at `path` with that mode and group (NULL: the daemon's own), listening. A stale socket is replaced, a
- * live one and a file that is no socket are not. With LISTEN_FDS the first descriptor is taken and `path` not touched.
- * Returns 0, or a negative errno with a sentence in `why` that says what to do.
+ * Opens the socket at `path` with that mode and group (NULL: the daemon's own), listening. A stale
+ * socket is replaced, a live one and a file that is no socket are not. With LISTEN_FDS the first
+ * descriptor is taken and `path` not touched. Returns 0, or a negative errno with a sentence in
+ * `why` that says what to do.
  */
 int listener_open(struct listener *to, const char *path, mode_t mode, const char *group,
 	struct bytes *why) __attribute__((warn_unused_result));
 
-/* Removes the socket file, if it is still the one that was made here. The descriptor is the caller's to close. */
+/* Removes the socket file, if it is still the one that was made here. The descriptor is the
+ * caller's to close. */
 void listener_unlink(const struct listener *l, const char *path);
 
 #endif

@@ -27,7 +27,8 @@ static const struct {
 	[LOG_LEVEL_DEBUG] = {"debug", "<7>"},
 };
 
-/* $JOURNAL_STREAM holds the device and inode of the journal's stream (systemd.exec(5)); stderr may be another. */
+/* $JOURNAL_STREAM holds the device and inode of the journal's stream (systemd.exec(5)); stderr may
+ * be another. */
 static bool
 stderr_is_journal(void)
 {

@@ -155,7 +155,8 @@ check_config(const struct arguments *arguments)
 	return result == 0 ? EX_OK : EX_CONFIG;
 }
 
-/* A daemon with keys in its memory leaves no core, and 1,000 clients with a stream each need 2,000 descriptors. */
+/* A daemon with keys in its memory leaves no core, and 1,000 clients with a stream each need 2,000
+ * descriptors. */
 static void
 set_limits(void)
 {

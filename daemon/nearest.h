@@ -12,8 +12,8 @@ struct nearest {
 	size_t distance;   /* of that */
 };
 
-/* Keeps `known` (borrowed) when it is nearer than what was found before, and near enough that a slip
- * of the fingers explains it. */
+/* Keeps `known` (borrowed) when it is nearer than what was found before, and near enough that a
+ * slip of the fingers explains it. */
 void nearest_offer(struct nearest *n, const char *known);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * A pull scanner for the form in which nearly all chunks and whole answers come, because jansson's tree costs several
- * microseconds for each. It validates every byte and gives up (false) on whatever it has no simple
- * rule for.
+ * A pull scanner for the form in which nearly all chunks and whole answers come, because jansson's
+ * tree costs several microseconds for each. It validates every byte and gives up (false) on
+ * whatever it has no simple rule for.
  */
 #include "openai_internal.h"
 

@@ -66,8 +66,9 @@ struct chunk {
 
 /*
  * Reads a chat.completion.chunk, or a chat.completion, of the usual form: valid JSON that holds one
- * choice of index 0, whose delta or message has string members only, and no error. False for everything else, well-formed or not:
- * jansson then has the last word. True means that jansson would have read the same.
+ * choice of index 0, whose delta or message has string members only, and no error. False for
+ * everything else, well-formed or not: jansson then has the last word. True means that jansson
+ * would have read the same.
  */
 bool openai_chunk_scan(struct slice json, struct chunk *to);
 
@@ -92,8 +93,8 @@ void assembly_add_member(struct assembly *a, const char *name, json_t *value);
  * or -E2BIG for more calls than any model makes. */
 int assembly_add_calls(struct assembly *a, json_t *calls);
 
-/* A part of the content, `json`, that is no text (Mistral's thinking). `text_len`: how much text came before
- * it. */
+/* A part of the content, `json`, that is no text (Mistral's thinking). `text_len`: how much text
+ * came before it. */
 void assembly_add_part(struct assembly *a, json_t *json, size_t text_len);
 
 /* Appends the whole message as JSON, or nothing when it is only {role, content: text}. */

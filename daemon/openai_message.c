@@ -24,7 +24,8 @@ struct call {
 	bool has_function;
 };
 
-/* A part of the content: text[from..to), or a thinking part (its words in `thinking`), or another. */
+/* A part of the content: text[from..to), or a thinking part (its words in `thinking`), or another.
+ */
 struct part {
 	size_t from, to;
 	json_t *json;

@@ -262,7 +262,8 @@ same(struct slice a, struct slice b)
 	return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
 }
 
-/* Are these two names for one thing? max_completion_tokens is OpenAI's newer name for max_tokens. */
+/* Are these two names for one thing? max_completion_tokens is OpenAI's newer name for max_tokens.
+ */
 static bool
 same_parameter(struct slice a, struct slice b)
 {

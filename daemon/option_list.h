@@ -10,8 +10,8 @@
 
 struct option;
 
-/* The list with one ", " between its elements, owned by the caller; or NULL with a clause appended to
- * `why` when an element is missing or is not what the row's type or choices want. */
+/* The list with one ", " between its elements, owned by the caller; or NULL with a clause appended
+ * to `why` when an element is missing or is not what the row's type or choices want. */
 char *option_list_normal(const struct option *o, const char *text, struct bytes *why);
 
 /* Is `word` one of the comma-separated choices? */

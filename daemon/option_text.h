@@ -26,14 +26,15 @@ char *option_text_url(const char *text, const struct option_context *context, st
 /* The first NAME of a ${NAME} left in the text (owned by the caller), or NULL. */
 char *option_text_unset_variable(const char *text);
 
-/* "host:port" of a URL that option_text_url let pass, in lower case, with the names of loopback made
- * one. Appended to `to`. */
+/* "host:port" of a URL that option_text_url let pass, in lower case, with the names of loopback
+ * made one. Appended to `to`. */
 void option_text_service(const char *url, struct bytes *to);
 
 /* http, https or socks URL of a proxy. */
 char *option_text_proxy(const char *text, struct bytes *why);
 
-/* "Name: value | Name: value"; what the daemon sets itself and what carries a credential is refused. */
+/* "Name: value | Name: value"; what the daemon sets itself and what carries a credential is
+ * refused. */
 char *option_text_headers(const char *text, struct bytes *why);
 
 /* env:NAME, dotenv:NAME, file:PATH (made absolute) or credential:NAME. */

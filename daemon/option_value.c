@@ -234,7 +234,8 @@ normal_text(const struct option *o, const char *text, const struct option_contex
 	}
 }
 
-/* The shorthand for one key is a key named "default", ahead of those with a section of their own. */
+/* The shorthand for one key is a key named "default", ahead of those with a section of their own.
+ */
 static void
 set_key(struct key_source **keys, char *source)
 {

@@ -84,8 +84,8 @@ void options_set_defaults(enum section_kind section, void *object);
 /* Frees what the options of that section own in the object. */
 void options_free(enum section_kind section, void *object);
 
-/* Appends "name = value ; default ..." lines; a value longer than a line goes on in the next. What is
- * unset is shown as a comment, and not at all in the many sections that have names. */
+/* Appends "name = value ; default ..." lines; a value longer than a line goes on in the next. What
+ * is unset is shown as a comment, and not at all in the many sections that have names. */
 void options_print(enum section_kind section, const void *object, struct bytes *out);
 
 /* Appends what the option takes: "a size from 4 KiB to 1 GiB". */

@@ -1,5 +1,6 @@
 /*
- * Who is at the other end of a Unix socket, by the kernel's word (SO_PEERCRED, SO_PEERGROUPS), and what they may do.
+ * Who is at the other end of a Unix socket, by the kernel's word (SO_PEERCRED, SO_PEERGROUPS), and
+ * what they may do.
  */
 #ifndef FREELLMD_PEER_H
 #define FREELLMD_PEER_H
@@ -21,7 +22,8 @@ int peer_get(int fd, struct peer *to) __attribute__((warn_unused_result));
 /* Names resolved once, because a look-up may ask a server and the loop never blocks. */
 struct peer_policy;
 
-/* From comma-separated names or numbers; NULL: none. An unknown name is reported in `why`, and NULL returned. */
+/* From comma-separated names or numbers; NULL: none. An unknown name is reported in `why`, and NULL
+ * returned. */
 struct peer_policy *peer_policy_create(const char *users, const char *groups, struct bytes *why);
 void peer_policy_destroy(struct peer_policy *p);
 

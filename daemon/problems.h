@@ -1,6 +1,7 @@
 /*
- * What is wrong with a configuration: each problem is one sentence that begins with file:line, given
- * to a callback. Text that comes from a file is quoted so that a mistyped secret is never shown.
+ * What is wrong with a configuration: each problem is one sentence that begins with file:line,
+ * given to a callback. Text that comes from a file is quoted so that a mistyped secret is never
+ * shown.
  */
 #ifndef FREELLMD_PROBLEMS_H
 #define FREELLMD_PROBLEMS_H
@@ -26,8 +27,8 @@ void problems_add(struct problems *p, const char *file, int line, const char *fo
  */
 void problems_quote(struct bytes *to, const char *text);
 
-/* Is there a word in `text` that looks like a key: one with a provider's prefix (gsk_, sk-, ...), or a
- * long run of letters and digits? */
+/* Is there a word in `text` that looks like a key: one with a provider's prefix (gsk_, sk-, ...),
+ * or a long run of letters and digits? */
 bool problems_looks_secret(const char *text);
 
 #endif

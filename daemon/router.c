@@ -52,7 +52,8 @@ consider(struct choice *choice, const struct provider *p, struct slice model)
 	list[choice->count++] = (struct job_candidate){.provider = p, .model = model};
 }
 
-/* A provider that lists no model at all takes any: a local server that was configured in two lines. */
+/* A provider that lists no model at all takes any: a local server that was configured in two lines.
+ */
 static bool
 offers(const struct provider *p, struct slice model)
 {
@@ -71,7 +72,8 @@ split_target(const struct catalog *catalog, struct slice target, struct slice *m
 	return catalog_provider(catalog, (struct slice){target.data, len});
 }
 
-/* Many models' own ids hold a slash too, so a name that is no target may still be an id. Returns what went wrong. */
+/* Many models' own ids hold a slash too, so a name that is no target may still be an id. Returns
+ * what went wrong. */
 static enum error_code
 consider_named(struct choice *choice, struct slice name, struct bytes *why)
 {

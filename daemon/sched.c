@@ -1,6 +1,6 @@
 /*
- * What runs when. A pass starts every job that is due while there is room, refuses what can no longer be in time, and sets
- * the one timer to the next moment that changes anything.
+ * What runs when. A pass starts every job that is due while there is room, refuses what can no
+ * longer be in time, and sets the one timer to the next moment that changes anything.
  */
 #include "sched_internal.h"
 
@@ -225,7 +225,8 @@ static void
 pass_once(struct sched *s)
 {
 	int64_t now = clock_boottime_ms();
-	/* The clock's part of a millisecond is cut off: only when that one is over has the whole wait been kept. */
+	/* The clock's part of a millisecond is cut off: only when that one is over has the whole
+	 * wait been kept. */
 	while (s->delayed.first && s->delayed.first->not_before_ms < now) {
 		struct job *job = s->delayed.first;
 		job_list_remove(&s->delayed, job);

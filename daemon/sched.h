@@ -1,6 +1,7 @@
 /*
- * Decides what runs next and when to look again: the way of a job from its submission to its end. One timer; events change
- * facts and poke; one pass does all due work and sets the timer to the next deadline.
+ * Decides what runs next and when to look again: the way of a job from its submission to its end.
+ * One timer; events change facts and poke; one pass does all due work and sets the timer to the
+ * next deadline.
  */
 #ifndef FREELLMD_SCHED_H
 #define FREELLMD_SCHED_H
@@ -33,8 +34,9 @@ struct sched *sched_create(const struct sched_parts *parts);
 void sched_close(struct sched *s);
 
 /*
- * Takes a job in; the request is emptied. *handle names the job from now on, and is set to NULL before `done` is called:
- * the observer's calls may come from within, `done` too (a cache hit, a refusal). *handle must stay in place until then.
+ * Takes a job in; the request is emptied. *handle names the job from now on, and is set to NULL
+ * before `done` is called: the observer's calls may come from within, `done` too (a cache hit, a
+ * refusal). *handle must stay in place until then.
  */
 void sched_submit(struct sched *s, struct job_request *request, const struct job_observer *observer,
 	void *context, struct job **handle);
@@ -42,15 +44,16 @@ void sched_submit(struct sched *s, struct job_request *request, const struct job
 /* The client asked for it: aborts upstream and reports `cancelled` through `done`, from within. */
 void sched_cancel(struct sched *s, struct job *job);
 
-/* The client is gone: no more calls, and the handle is forgotten. Not from within an observer's call. What waits is dropped; what runs goes on when its answer can be cached. */
+/* The client is gone: no more calls, and the handle is forgotten. Not from within an observer's
+ * call. What waits is dropped; what runs goes on when its answer can be cached. */
 void sched_abandon(struct sched *s, struct job *job);
 
 /* The client cannot take more for now, or can again. */
 void sched_pause(struct sched *s, struct job *job, bool pause);
 
 /*
- * Stops: refuses what comes and what waits; `stopped` is called once nothing runs any more, perhaps from within.
- * sched_abort ends what still runs.
+ * Stops: refuses what comes and what waits; `stopped` is called once nothing runs any more, perhaps
+ * from within. sched_abort ends what still runs.
  */
 void sched_stop(struct sched *s, void (*stopped)(void *context), void *context);
 void sched_abort(struct sched *s);

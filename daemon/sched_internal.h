@@ -1,6 +1,6 @@
 /*
- * Shared by sched.c (what runs when), sched_admit.c (the way in) and sched_outcome.c (what the end of an attempt means),
- * and by nobody else.
+ * Shared by sched.c (what runs when), sched_admit.c (the way in) and sched_outcome.c (what the end
+ * of an attempt means), and by nobody else.
  */
 #ifndef FREELLMD_SCHED_INTERNAL_H
 #define FREELLMD_SCHED_INTERNAL_H
@@ -29,7 +29,8 @@ struct sched {
 
 void job_list_remove(struct job_list *list, struct job *job);
 
-/* Puts a job in the queue for its next candidate, now or when that may be tried; says so to its client. */
+/* Puts a job in the queue for its next candidate, now or when that may be tried; says so to its
+ * client. */
 void sched_enqueue(struct sched *s, struct job *job, const char *reason);
 
 /* Does all work that is due. */

@@ -1,5 +1,6 @@
 /*
- * What the end of an attempt means for its job: an answer, a retry, another target, or the end (DESIGN section 5).
+ * What the end of an attempt means for its job: an answer, a retry, another target, or the end
+ * (DESIGN section 5).
  */
 #include "sched_internal.h"
 

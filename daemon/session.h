@@ -1,8 +1,9 @@
 /*
  * One client connection: frames in, frames out, both bounded. What the messages mean is dispatch's.
  *
- * A client that stops reading is paused (nothing more is read from it, and its streams stop upstream) when more than
- * session_buffer bytes wait for it, and dropped when it takes nothing for session_stall.
+ * A client that stops reading is paused (nothing more is read from it, and its streams stop
+ * upstream) when more than session_buffer bytes wait for it, and dropped when it takes nothing for
+ * session_stall.
  */
 #ifndef FREELLMD_SESSION_H
 #define FREELLMD_SESSION_H
@@ -54,13 +55,13 @@ struct session_shared {
 	void *context;
 };
 
-/* Accepts from `listener`. A `refusal` answers each request with that code; `silent`, or a failure, gives NULL and the
- * connection is closed. */
+/* Accepts from `listener`. A `refusal` answers each request with that code; `silent`, or a failure,
+ * gives NULL and the connection is closed. */
 struct session *session_accept(struct session_shared *shared, uv_stream_t *listener, uint64_t id,
 	enum error_code refusal, bool silent);
 
-/* Ends it: its jobs are abandoned, its memory goes in the close callbacks, after the shared `closed`. Not from within
- * session_send. */
+/* Ends it: its jobs are abandoned, its memory goes in the close callbacks, after the shared
+ * `closed`. Not from within session_send. */
 void session_close(struct session *s);
 void session_close_after_flush(struct session *s);
 
@@ -70,28 +71,30 @@ struct session *session_next(const struct session *s);
 
 /* For dispatch. */
 
-/* Sends bytes that are whole messages: at once as far as the socket takes them, the rest later. Never closes from within;
- * after a failure the session ends soon, and what is sent is lost. */
+/* Sends bytes that are whole messages: at once as far as the socket takes them, the rest later.
+ * Never closes from within; after a failure the session ends soon, and what is sent is lost. */
 void session_send(struct session *s, const void *data, size_t len);
 
-/* The same for what can wait a moment: it leaves with the next that is sent, or when the server calls session_flush. What
- * only informs need not wake the client, or keep the request waiting that it tells of. */
+/* The same for what can wait a moment: it leaves with the next that is sent, or when the server
+ * calls session_flush. What only informs need not wake the client, or keep the request waiting that
+ * it tells of. */
 void session_send_soon(struct session *s, const void *data, size_t len);
 
-/* Between these, what is sent is gathered and leaves in one piece, when all clients that spoke in this turn of the loop
- * have been heard: waking a client on another core costs more than most answers. For what is answered at once; never
- * around a live stream. */
+/* Between these, what is sent is gathered and leaves in one piece, when all clients that spoke in
+ * this turn of the loop have been heard: waking a client on another core costs more than most
+ * answers. For what is answered at once; never around a live stream. */
 void session_cork(struct session *s);
 void session_uncork(struct session *s);
 
-/* For server: sends what was gathered, of all sessions. To be called in each turn of the loop before it waits and
- * after. */
+/* For server: sends what was gathered, of all sessions. To be called in each turn of the loop
+ * before it waits and after. */
 void session_flush_due(struct session_shared *shared);
-/* For server: sends what waits. To be called for each session some milliseconds after shared->soon was set. */
+/* For server: sends what waits. To be called for each session some milliseconds after shared->soon
+ * was set. */
 void session_flush(struct session *s);
 
-/* What follows from this client is read and thrown away for a short time, so that it can still read our answer to what
- * it is writing; then the session ends. */
+/* What follows from this client is read and thrown away for a short time, so that it can still read
+ * our answer to what it is writing; then the session ends. */
 void session_discard(struct session *s);
 
 struct session_shared *session_shared(struct session *s);

@@ -1,5 +1,6 @@
 /*
- * Shared by session.c (the connection's life, what comes in) and session_output.c (what goes out), and by nobody else.
+ * Shared by session.c (the connection's life, what comes in) and session_output.c (what goes out),
+ * and by nobody else.
  */
 #ifndef FREELLMD_SESSION_INTERNAL_H
 #define FREELLMD_SESSION_INTERNAL_H

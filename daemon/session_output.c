@@ -1,5 +1,6 @@
 /*
- * What goes to one client: at once, at the end of the turn of the loop, or with the next that goes there.
+ * What goes to one client: at once, at the end of the turn of the loop, or with the next that goes
+ * there.
  */
 #include "session_internal.h"
 
@@ -77,7 +78,8 @@ write_now(struct session *s, const char *data, size_t len)
 static void
 check_bounds(struct session *s)
 {
-	/* What one answer may add on top of a full buffer is bounded by max_answer, twice: text and message. */
+	/* What one answer may add on top of a full buffer is bounded by max_answer, twice: text and
+	 * message. */
 	size_t hard = (size_t)s->config->session_buffer + 2 * (size_t)s->config->max_answer;
 	if (s->out.failed || session_waiting(s) > hard) {
 		log_info("session %llu (pid %d): dropped: too much waits for it",

@@ -1,8 +1,9 @@
 /*
  * The loop's side: reads, and the queue of writes.
  *
- * A put is queued for the writer and kept in a small table until it has been written, so that a question asked again at
- * once finds its answer. Only the loop touches the table; the writer hands written puts back, and the loop frees them.
+ * A put is queued for the writer and kept in a small table until it has been written, so that a
+ * question asked again at once finds its answer. Only the loop touches the table; the writer hands
+ * written puts back, and the loop frees them.
  */
 #include "store_internal.h"
 
@@ -201,7 +202,8 @@ lock_folder(struct store *s, const char *directory, struct bytes *why)
 	}
 	int len = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
 	if (ftruncate(fd, 0) != 0 || write(fd, pid, (size_t)len) != len) {
-		/* The lock holds all the same; only the name of its owner is missing: the disk is full. */
+		/* The lock holds all the same; only the name of its owner is missing: the disk is
+		 * full. */
 	}
 	s->lock_fd = fd;
 	return 0;

@@ -50,8 +50,9 @@ bool store_get(struct store *s, const unsigned char key[STORE_KEY_BYTES], int64_
 void store_release(struct store *s);
 
 /*
- * Queues a write and returns at once. The value is copied. `expires_at_ms` is Unix time. A value larger than a quarter
- * of the map, and one that finds max_pending bytes waiting, is dropped and counted.
+ * Queues a write and returns at once. The value is copied. `expires_at_ms` is Unix time. A value
+ * larger than a quarter of the map, and one that finds max_pending bytes waiting, is dropped and
+ * counted.
  */
 void store_put(struct store *s, const unsigned char key[STORE_KEY_BYTES], struct slice value,
 	int64_t expires_at_ms);

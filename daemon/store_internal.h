@@ -1,10 +1,10 @@
 /*
- * Shared by store.c (the loop's side), store_open.c (opening, and what damage does) and store_writer.c (the writer
- * thread), and by nobody else.
+ * Shared by store.c (the loop's side), store_open.c (opening, and what damage does) and
+ * store_writer.c (the writer thread), and by nobody else.
  *
  * On disk: one LMDB file, cache.mdb, with three databases.
- *   meta     "format" -> STORE_FORMAT, one byte. A change of the two below takes the next number; an unknown one is
- *            refused, not deleted.
+ *   meta     "format" -> STORE_FORMAT, one byte. A change of the two below takes the next number;
+ *            an unknown one is refused, not deleted.
  *   entries  key (32 bytes) -> expiry (8 bytes, big-endian Unix milliseconds), value
  *   expiry   expiry (8 bytes, big-endian), key (32 bytes) -> nothing: the oldest expiry comes first
  */
@@ -61,7 +61,8 @@ struct store {
 	atomic_bool has_written;
 };
 
-/* Opens s->env and the databases in `directory`. Returns 0 or a negative errno with a sentence in `why`. */
+/* Opens s->env and the databases in `directory`. Returns 0 or a negative errno with a sentence in
+ * `why`. */
 int store_open_environment(struct store *s, const char *directory, struct bytes *why);
 
 /* Of the pages of a database. */

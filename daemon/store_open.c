@@ -1,7 +1,7 @@
 /*
- * Opening the environment. A file that a crash of the machine or a stray hand has damaged must cost the cache and nothing
- * else; LMDB itself trusts its pages and would follow a bad one into a crash. So a child walks every page first: whatever
- * happens to it, the daemon only sees its exit status.
+ * Opening the environment. A file that a crash of the machine or a stray hand has damaged must cost
+ * the cache and nothing else; LMDB itself trusts its pages and would follow a bad one into a crash.
+ * So a child walks every page first: whatever happens to it, the daemon only sees its exit status.
  */
 #include "store_internal.h"
 

@@ -1,9 +1,10 @@
 /*
  * The writer thread: every LMDB write of the daemon.
  *
- * It sleeps until something is queued, waits a moment for more, and writes all of it in one durable commit: a commit costs
- * its 0.5 to 3 ms of disk however much is in it, so a busy cache commits ten times a second and an idle one never. What is
- * lost to kill -9 or to the power is that moment's answers; the file stays whole.
+ * It sleeps until something is queued, waits a moment for more, and writes all of it in one durable
+ * commit: a commit costs its 0.5 to 3 ms of disk however much is in it, so a busy cache commits ten
+ * times a second and an idle one never. What is lost to kill -9 or to the power is that moment's
+ * answers; the file stays whole.
  */
 #include "store_internal.h"
 
@@ -15,9 +16,10 @@
 #include "log.h"
 
 /*
- * LMDB copies each page that it changes, and the pages that a commit sets free serve only the commit after the next. So a
- * part of the map stays empty, and a transaction may ask for no more than a share of the map: a small value can cost the
- * copies of three pages (its own, its expiry's, and that of what is evicted for it).
+ * LMDB copies each page that it changes, and the pages that a commit sets free serve only the
+ * commit after the next. So a part of the map stays empty, and a transaction may ask for no more
+ * than a share of the map: a small value can cost the copies of three pages (its own, its expiry's,
+ * and that of what is evicted for it).
  */
 enum {
 	GATHER_MS = 100,
@@ -202,8 +204,8 @@ commit_again(struct store *s)
 }
 
 /*
- * The map is full although it should not be: a large value needs pages that lie side by side, and what is free is
- * scattered. Half of the entries go first, and if that does not help, all of them.
+ * The map is full although it should not be: a large value needs pages that lie side by side, and
+ * what is free is scattered. Half of the entries go first, and if that does not help, all of them.
  */
 static int
 relieve(struct store *s, bool all, struct batch_result *done)

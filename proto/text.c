@@ -35,8 +35,8 @@ plain_run(const char *p, size_t len)
 		uint64_t w;
 		memcpy(&w, p + i, 8);
 		uint64_t quote = w ^ (ones * '"'), backslash = w ^ (ones * '\\');
-		/* A byte below n (n <= 128) borrows from its top bit; bytes of 128 and more are masked out.
-		 */
+		/* A byte below n (n <= 128) borrows from its top bit; bytes of 128 and more are
+		 * masked out. */
 		uint64_t found = ((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) |
 				 ((backslash - ones) & ~backslash);
 		if (found & tops)

@@ -44,7 +44,8 @@ utf8_good_prefix(const char *text, size_t len)
 	size_t i = 0;
 	while (i < len) {
 		uint64_t word;
-		/* Eight ASCII characters at a time: no top bit set, and none that a one borrows from. */
+		/* Eight ASCII characters at a time: no top bit set, and none that a one borrows
+		 * from. */
 		if (len - i >= 8) {
 			memcpy(&word, p + i, 8);
 			if (((word | (word - ones)) & tops) == 0) {

@@ -1,7 +1,8 @@
 /*
  * A baseline: the least that a libuv + libcurl proxy does. HTTP on a Unix socket in front, curl
  * multi behind, bodies passed on as they are; nothing is parsed but the framing, nothing is
- * accounted for, errors end the connection. Its poll handles stay armed from one request to the next, as the daemon's do.
+ * accounted for, errors end the connection. Its poll handles stay armed from one request to the
+ * next, as the daemon's do.
  */
 #include <signal.h>
 #include <stdbool.h>

@@ -1,7 +1,8 @@
 /*
- * What the cache costs on the loop: nanoseconds for a hit, for a put, and for hashing a key, each with
- * the bare thing it is made of in the same run: LMDB's own get, a copy of the value, one call of
- * SHA-256. Each figure is the best of several rounds, because other work on the machine can only add.
+ * What the cache costs on the loop: nanoseconds for a hit, for a put, and for hashing a key, each
+ * with the bare thing it is made of in the same run: LMDB's own get, a copy of the value, one call
+ * of SHA-256. Each figure is the best of several rounds, because other work on the machine can only
+ * add.
  */
 #include <ftw.h>
 #include <malloc.h>

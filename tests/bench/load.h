@@ -62,11 +62,13 @@ enum step { STEP_MORE, STEP_DONE, STEP_WRONG };
 /* One way of asking. */
 struct dialect {
 	const char *name;
-	/* Called once, over the first connection, before anything is measured; NULL: nothing to prepare. */
+	/* Called once, over the first connection, before anything is measured; NULL: nothing to
+	 * prepare. */
 	bool (*prepare)(const struct options *o, struct client *c);
 	/* Appends the request of client->number to `out`. */
 	void (*request)(const struct options *o, struct client *c, struct buf *out);
-	/* Looks at client->in and drops what it has used. Calls load_chunks for the text of streams. */
+	/* Looks at client->in and drops what it has used. Calls load_chunks for the text of
+	 * streams. */
 	enum step (*answer)(const struct options *o, struct client *c, int64_t now_ns);
 };
 

@@ -89,7 +89,8 @@ big_endian(const unsigned char *at, unsigned bytes)
 	return n;
 }
 
-/* Bytes that follow the type byte before any content; *content and *items say what comes after those. */
+/* Bytes that follow the type byte before any content; *content and *items say what comes after
+ * those. */
 static size_t
 measure(const unsigned char *p, size_t left, size_t *content, size_t *items)
 {
@@ -217,7 +218,8 @@ freellm_answer(const struct options *o, struct client *c, int64_t now)
 	return step;
 }
 
-/* Asks for each prompt until its answer comes from the cache, which is filled behind the answer's back. */
+/* Asks for each prompt until its answer comes from the cache, which is filled behind the answer's
+ * back. */
 static bool
 freellm_prepare(const struct options *o, struct client *c)
 {

@@ -20,8 +20,8 @@
 
 enum { CUT_EVERYWHERE = 8192, RANDOM_CUTS = 1000, MAX_ANSWER = 8 << 20 };
 
-/* Sanitizers make this ten times slower, and what they look for shows at one cut as at the next: with
- * them one position in 16 is tried, or all with FREELLM_LONG. */
+/* Sanitizers make this ten times slower, and what they look for shows at one cut as at the next:
+ * with them one position in 16 is tried, or all with FREELLM_LONG. */
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED true
 #elif defined(__has_feature)

@@ -21,8 +21,8 @@ struct run {
 	enum openai_end end;
 };
 
-/* Feeds c->body in pieces: one cut at `cut`, or every `step` bytes; each piece in memory of its own.
- */
+/* Feeds c->body in pieces: one cut at `cut`, or every `step` bytes; each piece in memory of its
+ * own. */
 static void
 run_start(struct run *run, const struct reply_case *c, size_t cut, size_t step, bool scanner)
 {

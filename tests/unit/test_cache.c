@@ -227,8 +227,8 @@ test_without_a_store_all_is_a_miss(void **state)
 
 #define CACHE_TEST(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
-/* More than are remembered, so that places are taken over; each is asked for twice in a row, and in both domains, whose
- * places are the same. */
+/* More than are remembered, so that places are taken over; each is asked for twice in a row, and in
+ * both domains, whose places are the same. */
 static void
 test_remembered_keys_are_those_that_are_made(void **state)
 {

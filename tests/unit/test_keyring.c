@@ -119,7 +119,8 @@ test_fingerprint(void **state)
 	config_destroy(c);
 }
 
-/* Without a configured key: the first name that is set, with its numbered ones; then all are gone. */
+/* Without a configured key: the first name that is set, with its numbered ones; then all are gone.
+ */
 static void
 test_found(void **state)
 {
@@ -447,7 +448,8 @@ test_schedule(void **state)
 	bytes_finish(&why);
 }
 
-/* In a process of its own, whose environment the kernel shows: the secret's bytes are gone from it. */
+/* In a process of its own, whose environment the kernel shows: the secret's bytes are gone from it.
+ */
 static int
 child(void)
 {

@@ -180,7 +180,8 @@ test_unlinks_only_its_own(void **state)
 	unlink(aside);
 }
 
-/* In a child: descriptor 3 is what systemd hands over. Exits 0 when listener_open does as expected. */
+/* In a child: descriptor 3 is what systemd hands over. Exits 0 when listener_open does as expected.
+ */
 static void
 activated_child(const char *path, bool good)
 {

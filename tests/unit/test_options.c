@@ -20,8 +20,8 @@ union object {
 
 static const struct option_context context = {.folder = "/folder"};
 
-/* Sets a value and prints it again; NULL for `printed` when it must be refused, and then `says` is in
- * the reason. */
+/* Sets a value and prints it again; NULL for `printed` when it must be refused, and then `says` is
+ * in the reason. */
 static const struct value_case {
 	enum section_kind section;
 	const char *name, *text, *printed, *says;

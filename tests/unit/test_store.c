@@ -202,7 +202,8 @@ any_size(unsigned i, size_t most)
 	return i * 2654435761U % most;
 }
 
-/* Ten times the cap at once; each entry expires after the one before it, so that the last ones stay. */
+/* Ten times the cap at once; each entry expires after the one before it, so that the last ones
+ * stay. */
 static void
 fill(struct store_fixture *f, size_t map, size_t most, unsigned least_kept_percent)
 {
@@ -301,7 +302,8 @@ test_too_large_costs_only_itself(void **state)
 	assert_int_equal(fixture_get(f->store, 52, 1000, 0), RIGHT);
 }
 
-/* A large value that is overwritten before it was written leaves free pages, perhaps beyond the end of the file. */
+/* A large value that is overwritten before it was written leaves free pages, perhaps beyond the end
+ * of the file. */
 static void
 test_overwrites_in_one_batch(void **state)
 {
@@ -363,7 +365,8 @@ test_shrunk_cap_begins_anew(void **state)
 	assert_int_equal(fixture_get(f->store, 0, 10000, 0), RIGHT);
 }
 
-/* The loop reads and puts as fast as it can while the writer writes; run it with -Db_sanitize=thread too. */
+/* The loop reads and puts as fast as it can while the writer writes; run it with
+ * -Db_sanitize=thread too. */
 static void
 test_reads_beside_the_writer(void **state)
 {

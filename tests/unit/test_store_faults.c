@@ -1,6 +1,6 @@
 /*
- * What can go wrong around a store: kill -9, damaged files, folders that cannot be used, a full disk.
- * What may kill its process is done in a child.
+ * What can go wrong around a store: kill -9, damaged files, folders that cannot be used, a full
+ * disk. What may kill its process is done in a child.
  */
 #include "unit.h"
 
@@ -436,7 +436,8 @@ test_not_writable(void **state)
 
 enum { SMALL = 4000, LARGE = 40000, LARGE_ONES = 100 };
 
-/* A large one never fits into the pages that the small ones left free, however the writer divides them. */
+/* A large one never fits into the pages that the small ones left free, however the writer divides
+ * them. */
 static void
 fill_disk(struct store_fixture *f, void (*full)(struct store_fixture *f),
 	void (*room)(struct store_fixture *f))

@@ -365,7 +365,8 @@ test_body(void **state)
 		"a\xa6system\xa1s",
 		"{\"messages\":[{\"content\":\"s\",\"role\":\"system\"},"
 		"{\"content\":\"hi\",\"role\":\"u\"},{\"role\":\"a\"}]}");
-	/* Our own members are not the provider's; the others are untouched and sorted around messages. */
+	/* Our own members are not the provider's; the others are untouched and sorted around
+	 * messages. */
 	BODY(f,
 		"\x8c\xabtemperature\xcb\x3f\xc9\x99\x99\x99\x99\x99\x9a\xa6stream\xc3\xa5model\xa1"
 		"m"
