@@ -234,7 +234,8 @@ def test_a_client_that_never_reads(mock, start_daemon):
         params = {"prompt": "endless", "model": "mock/mock", "stream": True, "cache": "off",
                   "mock": {"fault": "endless_stream", "chunk_bytes": 4096}}
         deaf.send_raw(b"".join(msgpack.packb([0, msgid, "submit", [params]]) for msgid in range(4)))
-        mock.wait_requests(5)
+        # A machine that is too busy may drop it before all four have begun, which is as well.
+        mock.wait_for(lambda stats: stats["requests"] >= 5 or "does not read" in daemon.log)
         for i in range(20):
             serves(daemon, f"meanwhile {i}")
             assert daemon.memory_is_below(before + 12 * MB)
