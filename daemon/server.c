@@ -1,6 +1,7 @@
 #include "server.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,7 +17,8 @@ enum {
 	REFUSALS_MAX =
 		64, /* sessions beyond max_sessions that are told so, before they are just closed */
 	FLUSH_MS = 1000,
-	SOON_MS = 10, /* how long an event waits for something to leave with */
+	TRIM_SESSIONS = 32, /* after so many at once, free memory is given back to the system */
+	SOON_MS = 10,       /* how long an event waits for something to leave with */
 };
 
 struct server {
@@ -27,6 +29,7 @@ struct server {
 	uv_check_t after_wait;
 	struct session *sessions;
 	uint64_t last_id;
+	size_t most_sessions; /* at once, since memory was given back */
 	bool listening, closing;
 	unsigned open_handles;
 	void (*closed)(void *context);
@@ -94,6 +97,19 @@ on_connection(uv_stream_t *stream, int status)
 		return;
 	session_link(&s->sessions, session);
 	s->shared.session_count++;
+	if (s->shared.session_count > s->most_sessions)
+		s->most_sessions = s->shared.session_count;
+}
+
+/* A thousand streams leave 20 MB that glibc would keep, a page here and there. It takes a few milliseconds, when nobody
+ * is connected. */
+static void
+trim_memory(struct server *s)
+{
+	s->most_sessions = 0;
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
 }
 
 static void
@@ -112,6 +128,8 @@ on_before_wait(uv_prepare_t *prepare)
 	session_flush_due(&s->shared);
 	if (s->shared.soon && !uv_is_active((uv_handle_t *)&s->soon_timer))
 		uv_timer_start(&s->soon_timer, on_soon, SOON_MS, 0);
+	if (s->shared.session_count == 0 && s->most_sessions >= TRIM_SESSIONS)
+		trim_memory(s);
 }
 
 static void
