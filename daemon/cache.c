@@ -3,96 +3,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sodium.h>
+#include <openssl/evp.h>
 
 /* The first byte under every key: a change of what goes into a key, or of its order, takes the next
  * number, and the old entries are never found again. */
 enum { KEY_VERSION = 1 };
 
-enum { REMEMBERED = 256, REMEMBERED_BYTES = 1024 };
-
-/* What a key was made of. libsodium's SHA-256 knows no instructions for it and takes a seventh of
- * the time of a hit, so that the keys of what is asked again and again are kept, a quarter of a
- * megabyte at most. */
-struct remembered {
-	struct cache_key key;
-	uid_t domain;
-	size_t model_len, parameters_len;
-	char bytes[]; /* both */
-};
-
 struct cache {
-	struct remembered *remembered[REMEMBERED]; /* by a short hash of the parameters */
-	unsigned char hash_key[crypto_shorthash_KEYBYTES];
 	struct store *store;
+	EVP_MD *sha256;
+	EVP_MD_CTX *hash; /* used again for each key */
 	size_t max_entry;
 	struct bytes record; /* the entry being written */
 	uint64_t hits, misses, stored, too_large;
 };
 
+/* libcrypto's SHA-256, because libsodium's knows no instructions for it: 0.35 instead of 1.8
+ * microseconds for 320 bytes, and every request pays for it. */
 void
-cache_key_make(struct cache_key *to, uid_t domain, struct slice model, struct slice parameters)
+cache_key_make(struct cache *c, struct cache_key *to, uid_t domain, struct slice model,
+	struct slice parameters)
 {
-	crypto_hash_sha256_state hash;
 	unsigned char head[9] = {KEY_VERSION};
 	uint32_t words[2] = {(uint32_t)domain, (uint32_t)model.len};
 	for (size_t i = 0; i < 8; i++)
 		head[1 + i] = (unsigned char)(words[i / 4] >> (8 * (i % 4)));
-	crypto_hash_sha256_init(&hash);
-	crypto_hash_sha256_update(&hash, head, sizeof head);
-	crypto_hash_sha256_update(&hash, (const unsigned char *)model.data, model.len);
-	crypto_hash_sha256_update(&hash, (const unsigned char *)parameters.data, parameters.len);
-	crypto_hash_sha256_final(&hash, to->bytes);
-}
-
-static bool
-is_remembered(const struct remembered *r, uid_t domain, struct slice model, struct slice parameters)
-{
-	return r && r->domain == domain && r->model_len == model.len &&
-	       r->parameters_len == parameters.len &&
-	       memcmp(r->bytes + model.len, parameters.data, parameters.len) == 0 &&
-	       (model.len == 0 || memcmp(r->bytes, model.data, model.len) == 0);
-}
-
-static struct remembered *
-remember(const struct cache_key *key, uid_t domain, struct slice model, struct slice parameters)
-{
-	struct remembered *r = malloc(sizeof *r + model.len + parameters.len);
-	if (r == NULL)
+	/* It can fail only where memory is missing or SHA-256 is forbidden, which cache_create saw. */
+	if (!EVP_DigestInit_ex2(c->hash, c->sha256, NULL) ||
+		!EVP_DigestUpdate(c->hash, head, sizeof head) ||
+		!EVP_DigestUpdate(c->hash, model.data, model.len) ||
+		!EVP_DigestUpdate(c->hash, parameters.data, parameters.len) ||
+		!EVP_DigestFinal_ex(c->hash, to->bytes, NULL))
 		abort();
-	r->key = *key;
-	r->domain = domain;
-	r->model_len = model.len;
-	r->parameters_len = parameters.len;
-	if (model.len > 0)
-		memcpy(r->bytes, model.data, model.len);
-	memcpy(r->bytes + model.len, parameters.data, parameters.len);
-	return r;
-}
-
-void
-cache_key_find(struct cache *c, struct cache_key *to, uid_t domain, struct slice model,
-	struct slice parameters)
-{
-	unsigned char hash[crypto_shorthash_BYTES];
-	if (parameters.len == 0 || model.len + parameters.len > REMEMBERED_BYTES) {
-		cache_key_make(to, domain, model, parameters);
-		return;
-	}
-	crypto_shorthash(hash, (const unsigned char *)parameters.data, parameters.len, c->hash_key);
-	/* Two places for each, so that two that share one do not push each other out. */
-	struct remembered **at = NULL;
-	for (int i = 0; i < 2; i++) {
-		struct remembered **place = &c->remembered[hash[i] % REMEMBERED];
-		if (is_remembered(*place, domain, model, parameters)) {
-			*to = (*place)->key;
-			return;
-		}
-		at = at && *at == NULL ? at : place;
-	}
-	cache_key_make(to, domain, model, parameters);
-	free(*at);
-	*at = remember(to, domain, model, parameters);
 }
 
 struct cache *
@@ -103,7 +45,10 @@ cache_create(struct store *store, size_t max_entry)
 		abort();
 	c->store = store;
 	c->max_entry = max_entry;
-	crypto_shorthash_keygen(c->hash_key);
+	c->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	c->hash = EVP_MD_CTX_new();
+	if (c->sha256 == NULL || c->hash == NULL)
+		abort();
 	return c;
 }
 
@@ -112,8 +57,8 @@ cache_destroy(struct cache *c)
 {
 	if (c == NULL)
 		return;
-	for (size_t i = 0; i < REMEMBERED; i++)
-		free(c->remembered[i]);
+	EVP_MD_CTX_free(c->hash);
+	EVP_MD_free(c->sha256);
 	bytes_finish(&c->record);
 	free(c);
 }

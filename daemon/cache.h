@@ -16,21 +16,17 @@ struct cache_key {
 	unsigned char bytes[STORE_KEY_BYTES];
 };
 
-/*
- * SHA-256 over a version byte, the sharing domain, the model asked for, and the canonical JSON of
- * the parameters. `domain` is the uid, or (uid_t)-1 when the configuration shares the cache. The
- * transport and `stream` are not part.
- */
-void cache_key_make(
-	struct cache_key *to, uid_t domain, struct slice model, struct slice parameters);
-
 /* `store` is borrowed and may be NULL: everything misses. max_entry: bytes of the largest answer
  * that is kept. */
 struct cache *cache_create(struct store *store, size_t max_entry);
 void cache_destroy(struct cache *c);
 
-/* The same as cache_key_make, from memory when this was asked lately. */
-void cache_key_find(struct cache *c, struct cache_key *to, uid_t domain, struct slice model,
+/*
+ * SHA-256 over a version byte, the sharing domain, the model asked for, and the canonical JSON of
+ * the parameters. `domain` is the uid, or (uid_t)-1 when the configuration shares the cache. The
+ * transport and `stream` are not part.
+ */
+void cache_key_make(struct cache *c, struct cache_key *to, uid_t domain, struct slice model,
 	struct slice parameters);
 
 /* A hit is readable until cache_release. Returns false for a miss (nothing to release). A damaged

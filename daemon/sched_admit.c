@@ -39,7 +39,7 @@ answer_from_cache(struct sched *s, struct job *job)
 		return false;
 	}
 	struct cache_key key;
-	cache_key_find(s->parts.cache, &key, config->cache_shared ? (uid_t)-1 : job->request.uid,
+	cache_key_make(s->parts.cache, &key, config->cache_shared ? (uid_t)-1 : job->request.uid,
 		(struct slice){job->request.model.data, job->request.model.len},
 		(struct slice){job->request.parameters.data, job->request.parameters.len});
 	job->ttl_ms = ttl_of(config, job);

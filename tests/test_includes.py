@@ -20,6 +20,7 @@ LIBRARIES = {
     ),
     "jansson": (r"jansson\.h", {"daemon/", "client/"}),
     "sodium": (r"sodium\.h|sodium/", {"daemon/"}),
+    "crypto": (r"openssl/", {"daemon/cache"}),
     "inih": (r"ini\.h", {"daemon/ini_file"}),
     "pcre2": (r"pcre2\.h", {"daemon/guard"}),
     "systemd": (r"systemd/", {"daemon/main", "daemon/log", "daemon/server"}),

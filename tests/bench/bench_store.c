@@ -98,11 +98,13 @@ static void
 hash(struct bench *b)
 {
 	struct cache_key key;
+	struct cache *cache = cache_create(NULL, 0);
 	for (size_t i = 0; i < KEYS; i++) {
-		cache_key_make(&key, (uid_t)i, slice_of("groq/llama-3.1-8b-instant"),
+		cache_key_make(cache, &key, (uid_t)i, slice_of("groq/llama-3.1-8b-instant"),
 			(struct slice){text, b->size});
 		seen += key.bytes[0];
 	}
+	cache_destroy(cache);
 }
 
 static void
