@@ -136,6 +136,7 @@ on_end(void *context, const struct http_result *http)
 	struct attempt_result result = {.status = a->status, .retry_after_ms = -1, .error = ""};
 	enum http_failure failure = a->finished || a->complete ? HTTP_OK : http->failure;
 	a->transfer = NULL;
+	result.overdue = failure == HTTP_TOTAL;
 
 	switch (openai_reply_end(a->reply, failure != HTTP_OK, clock_realtime_ms())) {
 	case OPENAI_COMPLETE:

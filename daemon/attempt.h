@@ -33,6 +33,7 @@ struct attempt_result {
 	enum attempt_end end;
 	int status;             /* HTTP; 0: none */
 	const char *error;      /* a sentence, "" when done; valid during the call */
+	bool overdue;           /* total_timeout_ms was over */
 	int64_t retry_after_ms; /* the provider's own word; -1: none */
 	struct answer *answer;  /* what came; may be moved out with a struct copy and answer_init */
 };

@@ -159,6 +159,17 @@ try_again(struct sched *s, struct job *job, const struct attempt_result *result,
 	sched_enqueue(s, job, result->error);
 }
 
+/* The time of an attempt ends at the deadline; its timer is not as fine as the clock. */
+static bool
+is_too_late(const struct sched *s, const struct job *job, const struct attempt_result *result,
+	int64_t now)
+{
+	if (job->deadline_ms == 0 || result->end == ATTEMPT_BROKEN)
+		return false;
+	bool bounded = job->deadline_ms - job->attempt_began_ms < s->parts.config->total_timeout_ms;
+	return now >= job->deadline_ms || (bounded && result->overdue);
+}
+
 void
 sched_on_end(void *context, const struct attempt_result *result)
 {
@@ -170,7 +181,7 @@ sched_on_end(void *context, const struct attempt_result *result)
 
 	if (result->end == ATTEMPT_DONE)
 		finish_done(s, job, result->answer);
-	else if (job->deadline_ms && now >= job->deadline_ms && result->end != ATTEMPT_BROKEN)
+	else if (is_too_late(s, job, result, now))
 		sched_fail(s, job, ERROR_DEADLINE_EXCEEDED, 0,
 			"the answer did not come before the deadline");
 	else if (!mark_candidate(s, job, result, now))
