@@ -160,8 +160,10 @@ dispatch(struct sched *s, struct job *job, int64_t now)
 	job->key = fingerprint;
 	struct slice parameters = {job->request.parameters.data, job->request.parameters.len};
 	int64_t limit = config->total_timeout_ms;
-	if (job->deadline_ms && job->deadline_ms - now < limit)
-		limit = job->deadline_ms - now;
+	/* Our clock and curl's are each cut off at the millisecond: two more, or a deadline that
+	 * has passed would look like a provider that is slow. */
+	if (job->deadline_ms && job->deadline_ms - now + 2 < limit)
+		limit = job->deadline_ms - now + 2;
 	job->attempt_began_ms = now;
 	if (job->started_ms < 0)
 		job->started_ms = now;
@@ -212,7 +214,7 @@ static void on_timer(uv_timer_t *timer);
 static void
 set_timer(struct sched *s, int64_t now)
 {
-	int64_t at = s->delayed.first ? s->delayed.first->not_before_ms + 1 : 0;
+	int64_t at = s->delayed.first ? s->delayed.first->not_before_ms : 0;
 	if (s->ready_deadline_ms && s->ready.count > 0 && (at == 0 || s->ready_deadline_ms < at))
 		at = s->ready_deadline_ms;
 	if (at == 0)
@@ -225,9 +227,7 @@ static void
 pass_once(struct sched *s)
 {
 	int64_t now = clock_boottime_ms();
-	/* The clock's part of a millisecond is cut off: only when that one is over has the whole
-	 * wait been kept. */
-	while (s->delayed.first && s->delayed.first->not_before_ms < now) {
+	while (s->delayed.first && s->delayed.first->not_before_ms <= now) {
 		struct job *job = s->delayed.first;
 		job_list_remove(&s->delayed, job);
 		job->not_before_ms = 0;
