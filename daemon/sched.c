@@ -160,10 +160,8 @@ dispatch(struct sched *s, struct job *job, int64_t now)
 	job->key = fingerprint;
 	struct slice parameters = {job->request.parameters.data, job->request.parameters.len};
 	int64_t limit = config->total_timeout_ms;
-	/* Our clock and curl's are each cut off at the millisecond: two more, or a deadline that
-	 * has passed would look like a provider that is slow. */
-	if (job->deadline_ms && job->deadline_ms - now + 2 < limit)
-		limit = job->deadline_ms - now + 2;
+	if (job->deadline_ms && job->deadline_ms - now < limit)
+		limit = job->deadline_ms - now;
 	job->attempt_began_ms = now;
 	if (job->started_ms < 0)
 		job->started_ms = now;
