@@ -537,7 +537,8 @@ make_room(struct store_fixture *f)
 static void
 fill_mount(struct store_fixture *f)
 {
-	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
+	if (unshare(CLONE_NEWNS) != 0 ||
+		mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
 		mount("freellm", f->directory, "tmpfs", 0, "size=32m") != 0) {
 		printf("# left out, a small disk that is full: mounting one is not permitted "
 		       "(%s)\n",
