@@ -174,10 +174,9 @@ is_alive(struct freellm *f)
 	return got == 0;
 }
 
-int
-handle_connect(struct freellm *f)
+static int
+connect_new(struct freellm *f, int64_t deadline)
 {
-	int64_t deadline = handle_now() + CONNECT_MS;
 	if (handle_cancels(f) > 0)
 		return open_failed(f, -ECANCELED);
 	const char *named = f->socket ? f->socket : secure_getenv("FREELLM_SOCKET");
@@ -196,13 +195,20 @@ handle_connect(struct freellm *f)
 }
 
 int
-freellm_connect(struct freellm *f)
+handle_connect(struct freellm *f, int64_t deadline)
 {
-	trouble_clear(&f->trouble);
+	int64_t own = handle_now() + CONNECT_MS;
 	if (f->connection.fd >= 0 && is_alive(f))
 		return 0;
 	freellm_disconnect(f);
-	int error = handle_connect(f);
+	return connect_new(f, own < deadline ? own : deadline);
+}
+
+int
+freellm_connect(struct freellm *f)
+{
+	trouble_clear(&f->trouble);
+	int error = handle_connect(f, INT64_MAX);
 	if (error == -ECANCELED)
 		handle_forget_cancels(f);
 	return error;

@@ -65,8 +65,8 @@ FREELLM_API int freellm_set_socket(struct freellm *f, const char *path) FREELLM_
 /* The program's name as the daemon's log shows it. Default "libfreellm". Returns 0 or -ENOMEM. */
 FREELLM_API int freellm_set_client(struct freellm *f, const char *name) FREELLM_CHECK;
 
-/* The longest a submit may take, in milliseconds, before it is given up with -ETIMEDOUT and
- * cancelled in the daemon. 0, the default: no bound (the daemon has its own). */
+/* The longest a submit may take, in milliseconds and with connecting, before it is given up with
+ * -ETIMEDOUT and cancelled in the daemon. 0, the default: no bound (the daemon has its own). */
 FREELLM_API void freellm_set_timeout(struct freellm *f, int64_t ms);
 
 /* Makes freellm_submit send a FREELLM_TICK event every so many milliseconds while it waits. 0, the

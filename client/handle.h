@@ -37,8 +37,9 @@ void handle_forget_cancels(struct freellm *f);
 /* Milliseconds for poll(2) until `deadline`, a handle_now(); INT64_MAX: -1. */
 int handle_timeout(int64_t deadline);
 
-/* freellm_connect() without its care for errors and cancels of the handle. */
-int handle_connect(struct freellm *f) __attribute__((warn_unused_result));
+/* freellm_connect() by a handle_now(), if that comes before its own bound, and without its care for
+ * errors and cancels of the handle. */
+int handle_connect(struct freellm *f, int64_t deadline) __attribute__((warn_unused_result));
 
 /* An error of connection_wait() or connection_next(), as a sentence. */
 int handle_connection_failed(struct freellm *f, int error);

@@ -51,6 +51,27 @@ check_size(struct freellm *f, const struct bytes *packed)
 }
 
 static int
+gave_up(struct call *call)
+{
+	struct trouble *t = &call->f->trouble;
+	if (call->reason == -ETIMEDOUT)
+		return trouble_set(t, call->reason, TROUBLE_TIMED_OUT,
+			"there was no answer within %lld ms", (long long)call->f->timeout_ms);
+	return trouble_set(t, call->reason, TROUBLE_CANCELLED, "cancelled");
+}
+
+/* The bound on the whole call may be reached before there is a connection. */
+static int
+connect_in_time(struct call *call)
+{
+	int error = handle_connect(call->f, call->deadline);
+	if (error != -ETIMEDOUT || handle_now() < call->deadline)
+		return error;
+	call->reason = error;
+	return gave_up(call);
+}
+
+static int
 begin(struct call *call, const struct freellm_request *request)
 {
 	struct freellm *f = call->f;
@@ -66,7 +87,7 @@ begin(struct call *call, const struct freellm_request *request)
 		error = handle_connection_failed(f, -ENOMEM);
 		goto out;
 	}
-	error = freellm_connect(f);
+	error = connect_in_time(call);
 	if (error == 0)
 		error = check_size(f, &packed);
 	if (error == 0 && handle_cancels(f) > 0)
@@ -93,16 +114,6 @@ give_up(struct call *call, int reason)
 	message_begin_request(&f->connection.out, &packer, f->msgid++, "cancel");
 	cancel_encode(&packer, call->msgid);
 	return 0;
-}
-
-static int
-gave_up(struct call *call)
-{
-	struct trouble *t = &call->f->trouble;
-	if (call->reason == -ETIMEDOUT)
-		return trouble_set(t, call->reason, TROUBLE_TIMED_OUT,
-			"there was no answer within %lld ms", (long long)call->f->timeout_ms);
-	return trouble_set(t, call->reason, TROUBLE_CANCELLED, "cancelled");
 }
 
 static int
@@ -223,7 +234,6 @@ run(struct call *call)
 	msgpack_unpacked unpacked;
 	int done = 0;
 	int64_t now = handle_now();
-	call->deadline = call->f->timeout_ms > 0 ? now + call->f->timeout_ms : INT64_MAX;
 	call->next_tick = call->f->tick_ms > 0 ? now + call->f->tick_ms : INT64_MAX;
 	msgpack_unpacked_init(&unpacked);
 	while (done == 0)
@@ -236,9 +246,11 @@ int
 freellm_submit(struct freellm *f, const struct freellm_request *request, freellm_event_cb *callback,
 	void *context, struct freellm_result **result)
 {
+	int64_t now = handle_now();
 	struct call call = {
 		.f = f,
-		.sink = {.callback = callback, .context = context, .started = handle_now()},
+		.sink = {.callback = callback, .context = context, .started = now},
+		.deadline = f->timeout_ms > 0 ? now + f->timeout_ms : INT64_MAX,
 	};
 	trouble_clear(&f->trouble);
 	int error = begin(&call, request);

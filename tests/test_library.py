@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 
@@ -186,6 +187,21 @@ def test_a_timeout_cancels(mock, library):
     library.c.freellm_set_timeout(library.handle, ctypes.c_int64(0))
     library.param(b"mock", None)
     assert library.submit() == (0, expected_echo("mock", "hello"), "")
+
+
+@unsanitized
+def test_a_timeout_counts_connecting(mock, daemon, library):
+    daemon.signal(signal.SIGSTOP)
+    try:
+        library.c.freellm_set_timeout(library.handle, ctypes.c_int64(200))
+        library.text(PROMPT, b"hello")
+        assert library.submit() == (-errno.ETIMEDOUT, "", "timed_out")
+        # Its own bound is another matter: freellm_connect() has no other.
+        library.c.freellm_set_timeout(library.handle, ctypes.c_int64(0))
+        assert library.submit() == (-errno.ETIMEDOUT, "", "no_daemon")
+    finally:
+        daemon.signal(signal.SIGCONT)
+    assert library.submit()[0] == 0
 
 
 @unsanitized
