@@ -27,12 +27,14 @@ accept(const struct freellm_request *request, const char *what, int error, int w
 {
 	if (error == 0)
 		return 0;
-	terminal_complain(error == -ENOMEM    ? "internal"
-			  : wrong == EX_USAGE ? "usage"
-					      : "bad_request",
-		"%s: %s", what,
-		error == -ENOMEM ? "out of memory" : freellm_request_message(request));
-	return error == -ENOMEM ? EX_SOFTWARE : error == -EILSEQ ? EX_DATAERR : wrong;
+	if (error == -ENOMEM) {
+		terminal_complain("internal", "%s: out of memory", what);
+		return EX_SOFTWARE;
+	}
+	if (wrong == EX_USAGE && error != -EILSEQ)
+		return arguments_wrong("%s: %s", what, freellm_request_message(request));
+	terminal_complain("bad_request", "%s: %s", what, freellm_request_message(request));
+	return EX_DATAERR;
 }
 
 static int

@@ -258,22 +258,6 @@ ask(struct asker *a)
 	return status;
 }
 
-static void
-put_connect_error(struct asker *a)
-{
-	const char *code = freellm_error(a->f), *message = freellm_message(a->f);
-	if (a->arguments.json) {
-		json_t *all = json_pack("{s{sssssn}s[]}", "error", "code", code, "message", message,
-			"retry_at_ms", "attempts");
-		char *text = all ? json_dumps(all, JSON_COMPACT) : NULL;
-		if (text != NULL && put(a, text, strlen(text)) == 0)
-			(void)put(a, "\n", 1);
-		free(text);
-		json_decref(all);
-	}
-	terminal_complain(code, "%s", message);
-}
-
 /* For input_read(): how much the daemon takes, or the negated status to end with. */
 static int64_t
 connect_first(void *context)
@@ -286,7 +270,7 @@ connect_first(void *context)
 	}
 	if (terminal_interrupted())
 		return -(128 + terminal_interrupted());
-	put_connect_error(a);
+	terminal_complain(freellm_error(a->f), "%s", freellm_message(a->f));
 	return -freellm_exit_status(a->f);
 }
 
@@ -296,7 +280,7 @@ run(struct asker *a, int argc, char **argv)
 	int status = arguments_parse(&a->arguments, argc, argv);
 	if (status >= 0)
 		return status;
-	terminal_init(a->arguments.quiet);
+	terminal_init(a->arguments.quiet, a->arguments.json);
 	a->f = freellm_create();
 	a->request = freellm_request_create();
 	if (a->f == NULL || a->request == NULL ||

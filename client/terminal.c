@@ -13,6 +13,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "bytes.h"
 #include "filter.h"
 #include "utf8.h"
@@ -21,6 +23,7 @@
 
 static struct {
 	bool to_terminal; /* standard output */
+	bool json;        /* --json */
 	bool show_status; /* standard error is a terminal that can erase a line */
 	bool colour;
 	bool unicode;
@@ -46,13 +49,14 @@ fill_descriptors(void)
 }
 
 void
-terminal_init(bool quiet)
+terminal_init(bool quiet, bool json)
 {
 	fill_descriptors();
 	const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
 	bool smart = isatty(STDERR_FILENO) && term && term[0] && strcmp(term, "dumb") != 0;
 	setlocale(LC_CTYPE, "");
 	terminal.to_terminal = isatty(STDOUT_FILENO);
+	terminal.json = json;
 	terminal.show_status = smart && !quiet;
 	terminal.colour = smart && !(no_colour && no_colour[0]);
 	terminal.unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
@@ -167,9 +171,16 @@ terminal_ellipsis(void)
 	return terminal.unicode ? "…" : "...";
 }
 
+/* Makes it text of one line: a path may be anything. */
 static void
 flatten(char *text)
 {
+	size_t len = strlen(text);
+	for (size_t good = 0; good < len;) {
+		good += utf8_good_prefix(text + good, len - good);
+		if (good < len)
+			text[good] = '?';
+	}
 	for (; *text != '\0'; text++) {
 		if ((unsigned char)*text < 0x20 || *text == 0x7f)
 			*text = ' ';
@@ -253,6 +264,19 @@ terminal_say(const char *format, ...)
 	free(line);
 }
 
+/* What freellm_result_text(FREELLM_RESULT_JSON) is for a failure, of one that has no result. */
+static void
+write_failure(const char *code, const char *line)
+{
+	json_t *all = json_pack("{s{sssssn}s[]}", "error", "code", code, "message", line,
+		"retry_at_ms", "attempts");
+	char *text = all ? json_dumps(all, JSON_COMPACT) : NULL;
+	if (text != NULL && terminal_write(text, strlen(text)) == 0)
+		(void)!terminal_write("\n", 1);
+	free(text);
+	json_decref(all);
+}
+
 void
 terminal_complain(const char *code, const char *format, ...)
 {
@@ -260,6 +284,8 @@ terminal_complain(const char *code, const char *format, ...)
 	va_start(arguments, format);
 	char *line = format_line(format, arguments);
 	va_end(arguments);
+	if (terminal.json && !terminal.wrote)
+		write_failure(code, line);
 	say_line(code, line);
 	free(line);
 }

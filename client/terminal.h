@@ -8,8 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* `quiet`: no status line. */
-void terminal_init(bool quiet);
+/* `quiet`: no status line. `json`: the first complaint is an object on standard output, too, unless
+ * something has been written there. */
+void terminal_init(bool quiet, bool json);
 
 /*
  * Writes a part of the answer at once. On a terminal control characters and escape sequences are

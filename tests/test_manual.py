@@ -96,6 +96,8 @@ def test_exit_statuses_are_those_of_the_code():
         # A socket that cannot be one is a mistake in the configuration.
         assert numbers[status] in (listed[name], 78 if name == "no_daemon" else None), name
         coded.setdefault(name, numbers[status])
+    coded["no_input"] = numbers["EX_NOINPUT"]  # the command's own
+    assert listed["no_input"] == coded["no_input"]
     assert set(listed) == set(coded)
 
 

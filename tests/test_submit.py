@@ -191,6 +191,20 @@ def test_json_without_a_daemon(tmp_path):
     assert json.loads(result.stdout)["error"]["code"] == "no_daemon" and json.loads(result.stdout)["attempts"] == []
 
 
+def test_json_of_bad_input(submit, tmp_path):
+    for words, stdin, status, code in [
+            ([], b"abc\xff", 65, "bad_request"), ([], b"x" * (17 << 20), 65, "too_large"),
+            (["--messages", "-"], b"[", 65, "bad_request"), (["--system", b"\xff"], b"hi", 65, "bad_request"),
+            (["--file", str(tmp_path / "none")], None, 66, "no_input"),
+            (["--file", b"no\xff"], None, 66, "no_input")]:
+        result = submit("--json", *words, stdin=stdin, text=False)
+        answer = json.loads(result.stdout)
+        assert result.returncode == status and list(answer) == ["error", "attempts"]
+        assert answer["error"]["code"] == code and answer["error"]["message"] in result.stderr.decode()
+    result = submit("--json", "--param", "model=x", "hi")
+    assert result.returncode == 64 and "freellmd's own" in line_of(result)
+
+
 def test_verbose(mock, submit):
     result = submit("hi", "--verbose")
     assert result.stdout == expected_echo("mock", "hi")
